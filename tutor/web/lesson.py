@@ -1,0 +1,136 @@
+"""The lesson page. Prose, figure, glossary and sources are prepared once for each version of a lesson; a request adds
+only what differs between readers: their answers and whether the lab is open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from flask import Blueprint, Response, make_response, render_template, session
+
+from tutor.content.models import HtmlBlock, Lab, Lesson, Path, PathBlock, QuestionBlock
+from tutor.errors import KubetutorError
+from tutor.web.context import services
+from tutor.web.sheet import sheet_of
+
+bp = Blueprint("lesson", __name__)
+
+_TABLE = re.compile(r"<table>(.*?)</table>", re.DOTALL)
+_KEPT = 64
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of finished HTML, or the place of a question."""
+
+    html: str = ""
+    item: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything of a lesson that is the same for every reader."""
+
+    digest: str
+    intro: tuple[Part, ...]
+    sections: Mapping[str, tuple[Part, ...]]
+    questions: Mapping[str, tuple[str, ...]]
+    tail: str
+
+
+_prepared: dict[str, Prepared] = {}
+_lock = Lock()
+
+
+def prepare(lesson: Lesson) -> Prepared:
+    """The prepared lesson; made again when its files changed."""
+    known = _prepared.get(lesson.slug)
+    if known is not None and known.digest == lesson.digest:
+        return known
+    path_html = _path(lesson.path) if lesson.path else ""
+    sections = {s.id: _parts(s.blocks, path_html) for s in lesson.sections}
+    made = Prepared(
+        digest=lesson.digest,
+        intro=_parts(lesson.intro, path_html),
+        sections=sections,
+        questions={id: tuple(p.item for p in parts if p.item) for id, parts in sections.items()},
+        tail=render_template("lesson/tail.html", lesson=lesson, by_id={t.id: t for t in lesson.glossary}),
+    )
+    with _lock:
+        if len(_prepared) >= _KEPT:
+            _prepared.clear()
+        _prepared[lesson.slug] = made
+    return made
+
+
+def _path(path: Path) -> str:
+    return render_template("lesson/path.html", path=path, titles={s.id: s.title for s in path.stages})
+
+
+def _parts(blocks: Iterable[HtmlBlock | QuestionBlock | PathBlock], path_html: str) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    for block in blocks:
+        if isinstance(block, QuestionBlock):
+            parts.append(Part(item=block.item))
+        else:
+            html = path_html if isinstance(block, PathBlock) else _scrollable(block.html)
+            if parts and parts[-1].html:
+                html = parts.pop().html + html
+            parts.append(Part(html=html))
+    return tuple(parts)
+
+
+def _scrollable(html: str) -> str:
+    """Wide tables and code scroll inside their own box, which the keyboard can reach."""
+    html = html.replace("<pre>", '<pre tabindex="0">')
+    return _TABLE.sub(r'<div class="table-scroll" role="region" aria-label="Table" tabindex="0"><table>\1</table></div>', html)
+
+
+@bp.get("/lessons/<slug>")
+def show(slug: str) -> Response:
+    """The lesson with the reader's answers in place."""
+    return page(slug)
+
+
+def page(slug: str, *, missing: str = "") -> Response:
+    """The lesson page; ``missing`` names a question that was sent without an answer."""
+    s = services()
+    learner = s.learner_id()
+    lesson = s.library.lesson(slug)
+    sheet = sheet_of(learner, slug)
+    inline = [q for q in sheet.questions.values() if q.inline]
+    if session.get("lesson") != slug:
+        session["lesson"] = slug
+    html = render_template(
+        "lesson/show.html",
+        lesson=lesson,
+        slug=slug,
+        prepared=prepare(lesson),
+        sheet=sheet,
+        inline_total=len(inline),
+        inline_answered=sum(bool(q.chosen) for q in inline),
+        passed=sheet.passed_before,
+        lab=lab_of(lesson),
+        unlocked=lesson.meta.lab is not None and s.labs.unlocked(learner, lesson.meta.lab),
+        missing=missing,
+    )
+    return make_response(html, 400 if missing else 200)
+
+
+def lab_of(lesson: Lesson) -> Lab | None:
+    """The lesson's lab, if it has one whose files are sound."""
+    if lesson.meta.lab is None:
+        return None
+    try:
+        return services().library.lab(lesson.meta.lab)
+    except KubetutorError:
+        return None  # a lab whose files are broken is named by the library's problems; the lesson is still served
+
+
+@bp.get("/glossary")
+def glossary() -> str:
+    """The terms of every lesson."""
+    lessons = [(lesson, {t.id: t for t in lesson.glossary}) for lesson in services().library.lessons() if lesson.glossary]
+    return render_template("lesson/glossary.html", lessons=lessons)
