@@ -4,8 +4,9 @@ only what differs between readers: their answers and whether the lab is open."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from threading import Lock
 
 from flask import Blueprint, Response, make_response, render_template, session
@@ -17,7 +18,7 @@ from tutor.web.sheet import sheet_of
 
 bp = Blueprint("lesson", __name__)
 
-_TABLE = re.compile(r"<table>(.*?)</table>", re.DOTALL)
+_TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 _KEPT = 64
 
 
@@ -50,10 +51,12 @@ def prepare(lesson: Lesson) -> Prepared:
     if known is not None and known.digest == lesson.digest:
         return known
     path_html = _path(lesson.path) if lesson.path else ""
-    sections = {s.id: _parts(s.blocks, path_html) for s in lesson.sections}
+    tables = count(1)
+    intro = _parts(lesson.intro, path_html, tables)
+    sections = {s.id: _parts(s.blocks, path_html, tables) for s in lesson.sections}
     made = Prepared(
         digest=lesson.digest,
-        intro=_parts(lesson.intro, path_html),
+        intro=intro,
         sections=sections,
         questions={id: tuple(p.item for p in parts if p.item) for id, parts in sections.items()},
         tail=render_template("lesson/tail.html", lesson=lesson, by_id={t.id: t for t in lesson.glossary}),
@@ -69,23 +72,27 @@ def _path(path: Path) -> str:
     return render_template("lesson/path.html", path=path, titles={s.id: s.title for s in path.stages})
 
 
-def _parts(blocks: Iterable[HtmlBlock | QuestionBlock | PathBlock], path_html: str) -> tuple[Part, ...]:
+def _parts(blocks: Iterable[HtmlBlock | QuestionBlock | PathBlock], path_html: str, tables: Iterator[int]) -> tuple[Part, ...]:
     parts: list[Part] = []
     for block in blocks:
         if isinstance(block, QuestionBlock):
             parts.append(Part(item=block.item))
         else:
-            html = path_html if isinstance(block, PathBlock) else _scrollable(block.html)
+            html = path_html if isinstance(block, PathBlock) else _scrollable(block.html, tables)
             if parts and parts[-1].html:
                 html = parts.pop().html + html
             parts.append(Part(html=html))
     return tuple(parts)
 
 
-def _scrollable(html: str) -> str:
+def _scrollable(html: str, tables: Iterator[int]) -> str:
     """Wide tables and code scroll inside their own box, which the keyboard can reach."""
-    html = html.replace("<pre>", '<pre tabindex="0">')
-    return _TABLE.sub(r'<div class="table-scroll" role="region" aria-label="Table" tabindex="0"><table>\1</table></div>', html)
+
+    def box(table: re.Match[str]) -> str:
+        label = f"Table {next(tables)}"
+        return f'<div class="table-scroll" role="region" aria-label="{label}" tabindex="0">{table[0]}</div>'
+
+    return _TABLE.sub(box, html.replace("<pre>", '<pre tabindex="0">'))
 
 
 @bp.get("/lessons/<slug>")

@@ -57,8 +57,9 @@ async function answer(form) {
   const fresh = box.content.firstElementChild;
   document.getElementById(form.dataset.answer).replaceWith(fresh);
   const verdict = fresh.querySelector("[data-verdict]");
-  verdict?.focus({ preventScroll: true });
+  verdict?.focus();
   say(verdict ? `${verdict.textContent.trim()} Every option is explained below.` : "");
+  for (const mark of document.querySelectorAll(`[data-done="${CSS.escape(fresh.id)}"]`)) mark.hidden = false;
   const count = response.headers.get("X-Answered");
   const line = document.querySelector("#rail-count");
   if (count && line) {
@@ -187,7 +188,7 @@ function open(link) {
   source.querySelector(".see")?.remove();
   text.append(...source.childNodes);
   pop.append(name, text);
-  document.body.append(pop);
+  document.querySelector("main").append(pop);
   link.setAttribute("aria-describedby", "term-pop");
   const at = link.getBoundingClientRect();
   const width = document.documentElement.clientWidth;
