@@ -1,0 +1,142 @@
+"""What a container does, told from its image, command and arguments: what it listens on, whom it calls, whether it ends."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+WORKLOAD_SCRIPT = "/kubetutor/workload.sh"
+"""The lab workload: a script whose arguments are declarative, so that the simulator needs no shell to know what it does."""
+
+_FOREVER = re.compile(r"\b(sleep|httpd|nc|tail -f|while|until|wait|top)\b")
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A port somebody answers on. ``page`` is what HTTP clients get; None: plain bytes."""
+
+    port: int
+    protocol: str = "TCP"
+    page: str | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call the workload repeats. ``url``: ``http://host[:port]/path`` or ``tcp://host:port``."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Process:
+    """A container's main process, as far as the network and the logs are concerned."""
+
+    image: str
+    tools: str
+    """Which set of programs ``exec`` finds: ``busybox``, ``agnhost``, ``none``."""
+    argv: tuple[str, ...]
+    listeners: tuple[Listener, ...] = ()
+    calls: tuple[Call, ...] = ()
+    every: int = 5
+    banner: tuple[str, ...] = field(default=())
+    """Lines it logs when it starts."""
+    scripted: bool = False
+
+
+def repository(image: str) -> str:
+    """``busybox`` of ``docker.io/library/busybox:1.36@sha256:…``."""
+    name = image.partition("@")[0]
+    head, _, last = name.rpartition("/")
+    del head
+    return last.partition(":")[0]
+
+
+def process(container: Mapping[str, Any]) -> Process:
+    """What this container runs."""
+    image = str(container.get("image") or "")
+    command = [str(a) for a in container.get("command") or []]
+    args = [str(a) for a in container.get("args") or []]
+    argv = tuple(command + args)
+    name = repository(image)
+    if name == "busybox" or name == "alpine":
+        return _busybox(image, argv or ("sh",))
+    if name == "coredns":
+        ports = (
+            Listener(53, "UDP"),
+            Listener(53, "TCP"),
+            Listener(9153, "TCP", "# metrics"),
+            Listener(8080),
+            Listener(8181),
+        )
+        return Process(image, "none", argv, ports, banner=(".:53", "CoreDNS-1.12.1", "linux/amd64, go1.24.1, 707c7c1"))
+    if name in ("nginx", "httpd", "hello-app"):
+        return Process(image, "none", argv, (Listener(80, "TCP", f"Welcome to {name}!"),))
+    if name == "agnhost":
+        return _agnhost(image, argv)
+    return Process(image, "none", argv)
+
+
+def _busybox(image: str, argv: tuple[str, ...]) -> Process:
+    if WORKLOAD_SCRIPT in argv:
+        return _workload(image, argv, argv[argv.index(WORKLOAD_SCRIPT) + 1 :])
+    script = argv[2] if argv[:2] in (("sh", "-c"), ("/bin/sh", "-c")) and len(argv) > 2 else " ".join(argv)
+    listeners = []
+    for match in re.finditer(r"\b(httpd|nc)\b([^;&|]*)", script):
+        port = re.search(r"-\w*p\s*(\d+)", match[2])
+        if port and (match[1] == "httpd" or "-l" in match[2]):
+            listeners.append(Listener(int(port[1]), "TCP", "" if match[1] == "httpd" else None))
+    return Process(image, "busybox", argv, tuple(listeners))
+
+
+def _workload(image: str, argv: tuple[str, ...], words: tuple[str, ...]) -> Process:
+    """``listen=8080/TCP:page``, ``call=name=url``, ``every=seconds``."""
+    listeners, calls, every = [], [], 5
+    for word in words:
+        key, _, value = word.partition("=")
+        if key == "listen":
+            where, _, page = value.partition(":")
+            port, _, protocol = where.partition("/")
+            listeners.append(Listener(int(port), protocol or "TCP", page))
+        elif key == "call":
+            name, _, url = value.partition("=")
+            calls.append(Call(name, url))
+        elif key == "every":
+            every = int(value)
+    banner = ("start " + " ".join(words)).strip()
+    return Process(image, "busybox", argv, tuple(listeners), tuple(calls), every, (banner,), scripted=True)
+
+
+def _agnhost(image: str, argv: tuple[str, ...]) -> Process:
+    mode = argv[0] if argv else "pause"
+    port = next((int(a.rpartition("=")[2]) for a in argv if a.startswith(("--http-port=", "--port="))), None)
+    if mode == "netexec":
+        return Process(image, "agnhost", argv, (Listener(port or 8080, "TCP", "NOW"), Listener(8081, "UDP")))
+    if mode == "serve-hostname":
+        return Process(image, "agnhost", argv, (Listener(port or 9376, "TCP", "hostname"),))
+    return Process(image, "agnhost", argv)
+
+
+def exit_code(container: Mapping[str, Any]) -> int | None:
+    """The code its main process ends with at once, or None when it keeps running."""
+    p = process(container)
+    if p.tools != "busybox" or p.scripted:
+        return None
+    if container.get("stdin"):
+        return None
+    text = " ".join(p.argv)
+    if _FOREVER.search(text):
+        return None
+    words = shlex.split(text) if text.count("'") % 2 == 0 and text.count('"') % 2 == 0 else [text]
+    code = re.search(r"\bexit (\d+)", text)
+    if code:
+        return int(code[1])
+    return 1 if words[:1] == ["false"] else 0
+
+
+def of_pod(pod: Mapping[str, Any]) -> tuple[Process, ...]:
+    """Every container's process, in order."""
+    return tuple(process(c) for c in pod["spec"].get("containers") or [])

@@ -1,0 +1,339 @@
+"""Tools that read and write text."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from tutor.kubesim.shell.context import Context, Io
+
+
+def _inputs(ctx: Context, name: str, files: list[str], io: Io) -> tuple[bytes, int]:
+    """The content of the files named, or standard input; a missing file is complained about."""
+    if not files:
+        return io.stdin, 0
+    data, code = b"", 0
+    for f in files:
+        content = io.stdin if f == "-" else ctx.read(f)
+        if content is None:
+            io.complain(f"{name}: can't open '{f}': No such file or directory")
+            code = 1
+        else:
+            data += content
+    return data, code
+
+
+def _split(args: list[str], with_value: str = "") -> tuple[dict[str, str], list[str]]:
+    """Short flags and operands. ``with_value``: letters whose flag takes a value."""
+    flags: dict[str, str] = {}
+    rest: list[str] = []
+    at = 0
+    while at < len(args):
+        a = args[at]
+        at += 1
+        if a == "--":
+            return flags, rest + args[at:]
+        if not a.startswith("-") or a == "-":
+            rest.append(a)
+            continue
+        body = a[1:]
+        while body:
+            letter, body = body[0], body[1:]
+            if letter in with_value:
+                if not body and at < len(args):
+                    body = args[at]
+                    at += 1
+                flags[letter], body = body, ""
+            else:
+                flags[letter] = flags.get(letter, "") + "1"
+    return flags, rest
+
+
+async def cat(ctx: Context, args: list[str], io: Io) -> int:
+    """Files, or standard input."""
+    data, code = _inputs(ctx, "cat", [a for a in args if a == "-" or not a.startswith("-")], io)
+    io.out(data)
+    return code
+
+
+async def echo(ctx: Context, args: list[str], io: Io) -> int:
+    """Words; ``-n`` without a newline, ``-e`` with escapes."""
+    newline, escapes = True, False
+    while args and re.fullmatch(r"-[neE]+", args[0]):
+        newline &= "n" not in args[0]
+        escapes |= "e" in args[0]
+        args = args[1:]
+    text = " ".join(args)
+    data = _unescape(text) if escapes else text.encode()
+    io.out(data + (b"\n" if newline else b""))
+    return 0
+
+
+_ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "\\": b"\\", "a": b"\a", "b": b"\b", "f": b"\f", "v": b"\v"}
+
+
+def _unescape(text: str) -> bytes:
+    out = bytearray()
+    for match in re.finditer(r"\\x([0-9A-Fa-f]{1,2})|\\0?([0-7]{1,3})|\\([ntr\\abfv])|(.)", text, re.DOTALL):
+        if match[1]:
+            out.append(int(match[1], 16))
+        elif match[2]:
+            out.append(int(match[2], 8) & 255)
+        elif match[3]:
+            out += _ESCAPES[match[3]]
+        else:
+            out += match[4].encode()
+    return bytes(out)
+
+
+async def printf(ctx: Context, args: list[str], io: Io) -> int:
+    """A format with ``%s %d %x %o %%`` and escapes; repeated while arguments last."""
+    if not args:
+        io.complain("printf: missing FORMAT")
+        return 1
+    form, values = args[0], args[1:]
+    pattern = re.compile(r"%(-?\d*)([sdxo%b])")
+    while True:
+        used = 0
+
+        def fill(match: re.Match[str]) -> str:
+            nonlocal used
+            if match[2] == "%":
+                return "%"
+            value = values[used] if used < len(values) else ""
+            used += 1
+            if match[2] in "dxo":
+                number = int(value, 0) if re.fullmatch(r"-?\d+|0x[0-9a-fA-F]+", value) else 0
+                value = format(number, {"d": "d", "x": "x", "o": "o"}[match[2]])
+            width = int(match[1].lstrip("-") or 0)
+            return value.ljust(width) if match[1].startswith("-") else value.rjust(width)
+
+        io.out(_unescape(pattern.sub(fill, form)))
+        values = values[used:]
+        if not values or not used:
+            return 0
+
+
+async def head(ctx: Context, args: list[str], io: Io) -> int:
+    """First lines (``-n N``) or bytes (``-c N``)."""
+    return _ends(ctx, "head", args, io, lambda items, n: items[:n])
+
+
+async def tail(ctx: Context, args: list[str], io: Io) -> int:
+    """Last lines (``-n N``) or bytes (``-c N``)."""
+    return _ends(ctx, "tail", args, io, lambda items, n: items[-n:] if n else items[:0])
+
+
+def _ends(ctx: Context, name: str, args: list[str], io: Io, pick: object) -> int:
+    args = [f"-n{a[1:]}" if re.fullmatch(r"-\d+", a) else a for a in args]
+    flags, files = _split(args, "nc")
+    data, code = _inputs(ctx, name, files, io)
+    number = flags.get("c") or flags.get("n") or "10"
+    if not number.lstrip("+").isdigit():
+        io.complain(f"{name}: invalid number '{number}'")
+        return 1
+    if "c" in flags:
+        io.out(pick(data, int(number)))  # type: ignore[operator]
+    else:
+        io.out(b"".join(pick(data.splitlines(keepends=True), int(number))))  # type: ignore[operator]
+    return code
+
+
+async def grep(ctx: Context, args: list[str], io: Io) -> int:
+    """Lines that match; ``-i -v -c -q -n -o -E -F -e``."""
+    flags, rest = _split(args, "em")
+    pattern = flags.get("e") or (rest.pop(0) if rest else "")
+    data, code = _inputs(ctx, "grep", rest, io)
+    try:
+        regex = re.compile(re.escape(pattern) if "F" in flags else pattern, re.IGNORECASE if "i" in flags else 0)
+    except re.error as e:
+        io.complain(f"grep: bad regex '{pattern}': {e}")
+        return 2
+    hits = 0
+    for number, line in enumerate(data.decode(errors="replace").splitlines(), 1):
+        match = regex.search(line[:10_000])
+        if bool(match) is ("v" in flags):
+            continue
+        hits += 1
+        if "q" not in flags and "c" not in flags:
+            text = match[0] if match and "o" in flags else line
+            io.print(f"{number}:{text}" if "n" in flags else text)
+    if "c" in flags:
+        io.print(str(hits))
+    return code or (0 if hits else 1)
+
+
+async def wc(ctx: Context, args: list[str], io: Io) -> int:
+    """Lines, words, bytes."""
+    flags, files = _split(args)
+    data, code = _inputs(ctx, "wc", files, io)
+    counts = {"l": data.count(b"\n"), "w": len(data.split()), "c": len(data)}
+    chosen = [counts[k] for k in "lwc" if k in flags] or list(counts.values())
+    text = str(chosen[0]) if len(chosen) == 1 else "".join(f"{n:>10}" for n in chosen)
+    io.print(text + (f" {files[0]}" if files else ""))
+    return code
+
+
+async def sort(ctx: Context, args: list[str], io: Io) -> int:
+    """Sorted lines; ``-r -n -u``."""
+    flags, files = _split(args, "kt")
+    data, code = _inputs(ctx, "sort", files, io)
+    lines = data.decode(errors="replace").splitlines()
+
+    def key(line: str) -> tuple[float, str]:
+        number = re.match(r"\s*(-?\d+(\.\d+)?)", line)
+        return (float(number[1]) if number and "n" in flags else 0.0, line)
+
+    lines.sort(key=key, reverse="r" in flags)
+    for line in dict.fromkeys(lines) if "u" in flags else lines:
+        io.print(line)
+    return code
+
+
+async def uniq(ctx: Context, args: list[str], io: Io) -> int:
+    """Adjacent equal lines once; ``-c`` counts."""
+    flags, files = _split(args)
+    data, code = _inputs(ctx, "uniq", files, io)
+    last, count = None, 0
+    for line in [*data.decode(errors="replace").splitlines(), None]:
+        if line != last and last is not None:
+            io.print(f"{count:>7} {last}" if "c" in flags else last)
+            count = 0
+        last, count = line, count + 1
+    return code
+
+
+async def cut(ctx: Context, args: list[str], io: Io) -> int:
+    """Fields (``-d -f``) or characters (``-c``)."""
+    flags, files = _split(args, "dfc")
+    data, code = _inputs(ctx, "cut", files, io)
+    spec = flags.get("f") or flags.get("c") or ""
+    wanted: list[tuple[int, int]] = []
+    for piece in spec.split(","):
+        low, dash, high = piece.partition("-")
+        wanted.append((int(low or 1), int(high or 10_000) if dash else int(low or 1)))
+    for line in data.decode(errors="replace").splitlines():
+        glue = flags.get("d", "\t") if "f" in flags else ""
+        items = line.split(glue) if glue else list(line)
+        io.print(
+            glue.join(v for i, v in enumerate(items, 1) if any(a <= i <= b for a, b in wanted))
+            if len(items) > 1
+            else line
+        )
+    return code
+
+
+async def tr(ctx: Context, args: list[str], io: Io) -> int:
+    """Characters translated, or deleted with ``-d``."""
+    flags, sets = _split(args)
+    source = _unescape(_ranges(sets[0] if sets else "")).decode("latin-1")
+    target = _unescape(_ranges(sets[1] if len(sets) > 1 else "")).decode("latin-1")
+    text = io.stdin.decode("latin-1")
+    if "d" in flags:
+        table = {ord(c): None for c in source}
+        io.out(text.translate(table).encode("latin-1"))
+        return 0
+    target = target.ljust(len(source), target[-1:] or " ")
+    io.out(text.translate({ord(a): b for a, b in zip(source, target, strict=False)}).encode("latin-1"))
+    return 0
+
+
+def _ranges(text: str) -> str:
+    return re.sub(r"(\w)-(\w)", lambda m: "".join(chr(c) for c in range(ord(m[1]), ord(m[2]) + 1)), text)
+
+
+async def sed(ctx: Context, args: list[str], io: Io) -> int:
+    """``s/old/new/[g]`` and ``Np`` with ``-n``; nothing else is simulated."""
+    flags, rest = _split(args, "e")
+    script = flags.get("e") or (rest.pop(0) if rest else "")
+    data, code = _inputs(ctx, "sed", rest, io)
+    substitute = re.fullmatch(r"s(.)(.*?)\1(.*?)\1(g?)", script)
+    only = re.fullmatch(r"(\d+)p", script)
+    if not substitute and not only:
+        io.complain(f"sed: the script '{script}' is not available in the simulated pod")
+        return 1
+    for number, line in enumerate(data.decode(errors="replace").splitlines(), 1):
+        if substitute:
+            io.print(
+                re.sub(
+                    substitute[2], substitute[3].replace("&", r"\g<0>"), line[:10_000], count=0 if substitute[4] else 1
+                )
+            )
+        elif only and number == int(only[1]):
+            io.print(line)
+    return code
+
+
+async def od(ctx: Context, args: list[str], io: Io) -> int:
+    """Bytes in octal words, or with ``-tx1``/``-x1`` in hexadecimal; ``-An`` without offsets."""
+    flags, files = _split(args, "AtNjw")
+    data, code = _inputs(ctx, "od", files, io)
+    if "N" in flags:
+        data = data[: int(flags["N"])]
+    for at in range(0, len(data), 16):
+        row = data[at : at + 16]
+        if flags.get("t", "").startswith("x1"):
+            text = "".join(f" {b:02x}" for b in row)
+        elif "c" in flags or flags.get("t", "").startswith("c"):
+            text = "".join(f" {chr(b) if 32 <= b < 127 else f'{b:03o}':>3}" for b in row)
+        else:
+            padded = row + b"\0" * (len(row) % 2)
+            text = "".join(f" {padded[i] | padded[i + 1] << 8:06o}" for i in range(0, len(padded), 2))
+        io.print(text if flags.get("A") == "n" else f"{at:07o}{text}")
+    if flags.get("A") != "n":
+        io.print(f"{len(data):07o}")
+    return code
+
+
+async def hexdump(ctx: Context, args: list[str], io: Io) -> int:
+    """``-C``: canonical hexadecimal and text; plain: 16-bit words."""
+    flags, files = _split(args, "ns")
+    data, code = _inputs(ctx, "hexdump", files, io)
+    for at in range(0, len(data), 16):
+        row = data[at : at + 16]
+        if "C" in flags:
+            text = " ".join(f"{b:02x}" for b in row[:8]) + "  " + " ".join(f"{b:02x}" for b in row[8:])
+            io.print(f"{at:08x}  {text:<49} |{''.join(chr(b) if 32 <= b < 127 else '.' for b in row)}|")
+        else:
+            padded = row + b"\0" * (len(row) % 2)
+            io.print(f"{at:07x}" + "".join(f" {padded[i] | padded[i + 1] << 8:04x}" for i in range(0, len(padded), 2)))
+    io.print(f"{len(data):08x}" if "C" in flags else f"{len(data):07x}")
+    return code
+
+
+async def encode64(ctx: Context, args: list[str], io: Io) -> int:
+    """``base64``, ``-d`` decodes."""
+    flags, files = _split(args, "w")
+    data, code = _inputs(ctx, "base64", files, io)
+    if "d" in flags:
+        io.out(base64.b64decode(re.sub(rb"\s", b"", data) + b"=="))
+    else:
+        io.out(base64.encodebytes(data))
+    return code
+
+
+async def tee(ctx: Context, args: list[str], io: Io) -> int:
+    """Standard input to output and to files."""
+    for path in [a for a in args if not a.startswith("-")]:
+        ctx.files[ctx.absolute(path)] = io.stdin[: 1024 * 1024]
+    io.out(io.stdin)
+    return 0
+
+
+async def seq(ctx: Context, args: list[str], io: Io) -> int:
+    """Numbers from first to last."""
+    if not args or not all(re.fullmatch(r"-?\d+", a) for a in args):
+        io.complain("seq: invalid number")
+        return 1
+    numbers = [int(a) for a in args]
+    first, last = (1, numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[-1])
+    step = numbers[1] if len(numbers) == 3 else 1
+    for n in range(first, min(last, first + 10_000) + 1, step or 1):
+        io.print(str(n))
+    return 0
+
+
+TOOLS = {
+    "cat": cat, "echo": echo, "printf": printf, "head": head, "tail": tail, "grep": grep, "egrep": grep, "wc": wc, "sort": sort,
+    "uniq": uniq, "cut": cut, "tr": tr, "sed": sed, "od": od, "hexdump": hexdump, "base64": encode64, "tee": tee, "seq": seq,
+}  # fmt: skip
