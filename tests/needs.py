@@ -49,5 +49,10 @@ def kind_ready() -> bool:
 NEEDS = (
     Need("browser", "Chromium", lambda: bool(chromium()), "sudo apt-get install chromium"),
     Need("postgres", "PostgreSQL's server programs", lambda: bool(postgres_bin()), "sudo apt-get install postgresql"),
-    Need("kind", "the kind command and a container engine", kind_ready, "install Docker and kind (https://kind.sigs.k8s.io)"),
+    Need(
+        "kind",
+        "the kind command and a container engine",
+        kind_ready,
+        "install Docker and kind (https://kind.sigs.k8s.io)",
+    ),
 )

@@ -51,7 +51,9 @@ def endpoint(cluster: Cluster, given: dict[str, Any], word: str) -> Endpoint:
     return cluster.pods[word]
 
 
-def service_backend(cluster: Cluster, given: dict[str, Any], word: str, port: int, protocol: str) -> tuple[Endpoint, int]:
+def service_backend(
+    cluster: Cluster, given: dict[str, Any], word: str, port: int, protocol: str
+) -> tuple[Endpoint, int]:
     """Service translation comes first: the pod behind the ClusterIP, and its own port."""
     service = given["services"][word[4:]]
     entry = next(p for p in service["ports"] if p["port"] == port and p["protocol"] == protocol)

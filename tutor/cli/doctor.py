@@ -39,7 +39,9 @@ def doctor(output: str) -> int:
     """
     settings = Settings.from_env()
     with progress("Looking at this machine"):
-        findings = [f for look in (_python, _data_dir, _database, _ports, _kubectl, _content, _clusters) for f in look(settings)]
+        findings = [
+            f for look in (_python, _data_dir, _database, _ports, _kubectl, _content, _clusters) for f in look(settings)
+        ]
     missing = [f for f in findings if f.state == "missing"]
     if output == "json":
         emit_json({"ok": not missing, "findings": [asdict(f) for f in findings]})
@@ -76,7 +78,9 @@ def _data_dir(settings: Settings) -> Iterator[Finding]:
         return
     free = shutil.disk_usage(where).free // 1024**2
     if free < _MIN_FREE_MB:
-        yield Finding("data directory", "missing", f"{where} has {free} MB free, {_MIN_FREE_MB} MB are needed", "Free some space.")
+        yield Finding(
+            "data directory", "missing", f"{where} has {free} MB free, {_MIN_FREE_MB} MB are needed", "Free some space."
+        )
     else:
         yield Finding("data directory", "ok", f"{where}, {free} MB free")
 
@@ -107,7 +111,10 @@ def _ports(settings: Settings) -> Iterator[Finding]:
                 s.bind((settings.host, port))
             except OSError as e:
                 yield Finding(
-                    name, "missing", f"{port}: {e.strerror}", f"Stop what uses it (another kubetutor serve?) or set {variable}."
+                    name,
+                    "missing",
+                    f"{port}: {e.strerror}",
+                    f"Stop what uses it (another kubetutor serve?) or set {variable}.",
                 )
                 continue
         yield Finding(name, "ok", f"{port} is free")
@@ -129,7 +136,10 @@ def _content(settings: Settings) -> Iterator[Finding]:
     library = Library(settings.content_dir)
     if not library.lessons():
         yield Finding(
-            "lessons", "missing", f"none in {settings.content_dir}", "Set KUBETUTOR_CONTENT_DIR to the directory that holds lessons/."
+            "lessons",
+            "missing",
+            f"none in {settings.content_dir}",
+            "Set KUBETUTOR_CONTENT_DIR to the directory that holds lessons/.",
         )
     elif library.problems:
         yield Finding("lessons", "missing", f"{len(library.problems)} problems", "Run: kubetutor content lint")

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from tutor.errors import Conflict, ContentError, InvalidInput, KubetutorError, NotFound, Refused, SettingsError, Unavailable
+from tutor.errors import (
+    Conflict,
+    ContentError,
+    InvalidInput,
+    KubetutorError,
+    NotFound,
+    Refused,
+    SettingsError,
+    Unavailable,
+)
 
 
 class Exit(IntEnum):

@@ -70,13 +70,17 @@ def list_(output: str) -> int:
         emit_json(rows)
     else:
         for r in rows:
-            click.echo(f"{r['slug']}: {r['title']} (about {r['minutes']} min) · {r['state']}, {r['stages_passed']}/{r['stages']} stages")
+            click.echo(
+                f"{r['slug']}: {r['title']} (about {r['minutes']} min) · {r['state']}, {r['stages_passed']}/{r['stages']} stages"
+            )
     return Exit.OK
 
 
 @lab.command("open")
 @click.argument("slug")
-@click.option("--provider", type=click.Choice(["simulated", "kind"]), help="Kind of cluster.  [default: KUBETUTOR_PROVIDER]")
+@click.option(
+    "--provider", type=click.Choice(["simulated", "kind"]), help="Kind of cluster.  [default: KUBETUTOR_PROVIDER]"
+)
 @output_option
 def open_(slug: str, provider: str | None, output: str) -> int:
     """Open a lab and wait until its cluster is ready; an open one is taken up again."""
@@ -90,7 +94,9 @@ def open_(slug: str, provider: str | None, output: str) -> int:
         emit_json(_json(view))
     else:
         click.echo(f"The lab {slug} is ready on a {view.provider} cluster for {view.seconds_left // 60} minutes.")
-        click.echo(f"  kubetutor lab shell {slug}   a shell whose kubectl speaks to it\n  kubetutor lab check {slug}   verify the stage you are at")
+        click.echo(
+            f"  kubetutor lab shell {slug}   a shell whose kubectl speaks to it\n  kubetutor lab check {slug}   verify the stage you are at"
+        )
     return Exit.OK
 
 
@@ -120,7 +126,11 @@ def shell(slug: str) -> int:
     program = os.environ.get("SHELL") or shutil.which("bash") or "/bin/sh"
     here = os.path.dirname(sys.executable)
     # kubectl installed with Kubetutor serves where the learner has none.
-    env = os.environ | {"KUBECONFIG": str(path), "PATH": os.environ.get("PATH", "") + os.pathsep + here, "KUBETUTOR_LAB": slug}
+    env = os.environ | {
+        "KUBECONFIG": str(path),
+        "PATH": os.environ.get("PATH", "") + os.pathsep + here,
+        "KUBETUTOR_LAB": slug,
+    }
     env = {k: v for k, v in env.items() if not k.startswith("KUBETUTOR_") or k == "KUBETUTOR_LAB"}
     click.echo(f"kubectl now speaks to the lab {slug} (KUBECONFIG={path}). Type exit to leave.", err=True)
     os.execve(program, [program], env)  # noqa: S606 - replaces this process by the user's own shell
@@ -139,7 +149,9 @@ def check(slug: str, stage: str | None, output: str) -> int:
     view = _current(s, slug)
     target = stage or next((st.id for st in view.stages if st.earned_at is None), view.stages[-1].id)
     if target not in {st.id for st in view.stages}:
-        raise NotFound(f"The lab {slug} has no stage {target}.", cure="Stages: " + ", ".join(st.id for st in view.stages))
+        raise NotFound(
+            f"The lab {slug} has no stage {target}.", cure="Stages: " + ", ".join(st.id for st in view.stages)
+        )
     with progress(f"Checking {target}"):
         result = s.labs.check(view.id, s.learner_id(), target)
     if output == "json":
@@ -174,7 +186,9 @@ def close(slug: str) -> int:
 @lab.command()
 @click.argument("slug")
 @click.option("--provider", type=click.Choice(["simulated", "kind"]), default="simulated", show_default=True)
-@click.option("--only", "only", multiple=True, metavar="NAME", help="A solution or wrong repair by file name; may be repeated.")
+@click.option(
+    "--only", "only", multiple=True, metavar="NAME", help="A solution or wrong repair by file name; may be repeated."
+)
 @output_option
 def test(slug: str, provider: str, only: tuple[str, ...], output: str) -> int:
     """Prove a lab: each solution passes each stage, each wrong repair fails at the check it names.

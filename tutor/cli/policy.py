@@ -27,12 +27,22 @@ def policy() -> None:
 def _flow_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         [
-            click.option("-f", "files", multiple=True, required=True, metavar="FILE", help="Manifest file, directory, or -."),
-            click.option("--from", "source", required=True, metavar="ENDPOINT", help="ns/pod, ip:ADDRESS or node:NAME."),
             click.option(
-                "--to", "destination", required=True, metavar="ENDPOINT", help="ns/pod, svc:ns/name, ip:ADDRESS or node:NAME."
+                "-f", "files", multiple=True, required=True, metavar="FILE", help="Manifest file, directory, or -."
             ),
-            click.option("--port", required=True, metavar="PORT", help="For example 53/UDP; TCP when no protocol is given."),
+            click.option(
+                "--from", "source", required=True, metavar="ENDPOINT", help="ns/pod, ip:ADDRESS or node:NAME."
+            ),
+            click.option(
+                "--to",
+                "destination",
+                required=True,
+                metavar="ENDPOINT",
+                help="ns/pod, svc:ns/name, ip:ADDRESS or node:NAME.",
+            ),
+            click.option(
+                "--port", required=True, metavar="PORT", help="For example 53/UDP; TCP when no protocol is given."
+            ),
             output_option,
         ]
     ):
@@ -85,7 +95,9 @@ def _read(files: tuple[str, ...]) -> list[tuple[str, str]]:
             texts.append(("standard input", click.get_text_stream("stdin").read(_MAX_BYTES)))
             continue
         path = Path(name)
-        found = sorted(p for p in path.rglob("*") if p.suffix in {".yaml", ".yml", ".json"}) if path.is_dir() else [path]
+        found = (
+            sorted(p for p in path.rglob("*") if p.suffix in {".yaml", ".yml", ".json"}) if path.is_dir() else [path]
+        )
         if not found:
             raise InvalidInput(f"{name} holds no .yaml, .yml or .json file.")
         for p in found:

@@ -103,7 +103,9 @@ class _Supervisor:
                 return self._failed()
             host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
             seconds = time.monotonic() - began
-            click.echo(f"Kubetutor is ready at http://{host}:{self.settings.port}  (started in {seconds:.1f} s; Ctrl-C ends it)")
+            click.echo(
+                f"Kubetutor is ready at http://{host}:{self.settings.port}  (started in {seconds:.1f} s; Ctrl-C ends it)"
+            )
             while not self.stop.wait(0.5):
                 if any(not child.is_alive() for child, _ in self.children):
                     return self._failed()

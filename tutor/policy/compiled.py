@@ -143,5 +143,8 @@ def _peer(peer: Mapping[str, Any]) -> Peer:
 def _port(port: Mapping[str, Any]) -> PortRule:
     name = str(port.get("protocol") or "TCP")
     return PortRule(
-        Protocol(name) if name in Protocol.__members__ else None, port.get("port"), port.get("endPort"), "protocol" in port
+        Protocol(name) if name in Protocol.__members__ else None,
+        port.get("port"),
+        port.get("endPort"),
+        "protocol" in port,
     )

@@ -17,7 +17,9 @@ from tutor.policy.model import Direction, DirectionVerdict, Endpoint, External, 
 
 _OWN_NODE = "a pod's own node can always reach it"
 _HOST = "the specification leaves pods on the host network open; most plug-ins treat them as their node, so selectors never match them"
-_TO_NODE = "whether egress rules apply towards the pod's own node is left open; recent kindnet applies them, others do not"
+_TO_NODE = (
+    "whether egress rules apply towards the pod's own node is left open; recent kindnet applies them, others do not"
+)
 
 
 class Cluster:
@@ -105,7 +107,9 @@ class Cluster:
             return DirectionVerdict(direction, own.key, True, False, note="no policy selects what is not a pod")
         if own.host_network:
             selected = bool(self.selecting(own, direction))
-            return DirectionVerdict(direction, own.key, None if selected else True, False, note=_HOST if selected else "")
+            return DirectionVerdict(
+                direction, own.key, None if selected else True, False, note=_HOST if selected else ""
+            )
         policies = self.selecting(own, direction)
         names = tuple(p.key for p in policies)
         if not policies:
@@ -122,7 +126,9 @@ class Cluster:
             return DirectionVerdict(direction, own.key, None, True, names, note=_HOST)
         if direction is Direction.EGRESS and _is_own_node(far, own):
             return DirectionVerdict(direction, own.key, None, True, names, note=_TO_NODE)
-        misses = explain.near_misses(policies, direction, far, destination, port, protocol, self.namespaces, service_port)
+        misses = explain.near_misses(
+            policies, direction, far, destination, port, protocol, self.namespaces, service_port
+        )
         return DirectionVerdict(direction, own.key, False, True, names, near_misses=misses)
 
     def _match(

@@ -88,7 +88,11 @@ def _port(rule: PortRule, destination: Endpoint, port: int, protocol: Protocol, 
         default = "" if rule.written else " (a port without a protocol means TCP)"
         return 1, "protocol", f"it allows {rule}{default}, not {protocol} {port}"
     if isinstance(rule.port, str):
-        return 1, "port", f"it allows the port named {rule.port}, which {destination.key} does not declare as {protocol} {port}"
+        return (
+            1,
+            "port",
+            f"it allows the port named {rule.port}, which {destination.key} does not declare as {protocol} {port}",
+        )
     if service_port is not None and rule.protocol is protocol and rule.port == service_port:
         return 1, "service-port", f"it allows {rule}, the Service's port, and rules see the pod's port {port}"
     away = 1 if rule.protocol is protocol else 2
@@ -148,5 +152,7 @@ def tree(verdict: Verdict) -> tuple[str, ...]:
             lines.append(f"    selected by {name}")
         if side.allowed_by is not None:
             lines.append(f"    allowed by {side.allowed_by}")
-        lines += [f"    {m.policy}" + (f" rule {m.rule + 1}" if m.rule >= 0 else "") + f": {m.why}" for m in side.near_misses]
+        lines += [
+            f"    {m.policy}" + (f" rule {m.rule + 1}" if m.rule >= 0 else "") + f": {m.why}" for m in side.near_misses
+        ]
     return (*lines, verdict.reason)

@@ -53,7 +53,9 @@ class Selector:
         s = selector or {}
         exact = [Requirement(str(k), "In", frozenset([str(v)])) for k, v in (s.get("matchLabels") or {}).items()]
         expressions = [
-            Requirement(str(e.get("key", "")), str(e.get("operator", "")), frozenset(str(v) for v in e.get("values") or []))
+            Requirement(
+                str(e.get("key", "")), str(e.get("operator", "")), frozenset(str(v) for v in e.get("values") or [])
+            )
             for e in s.get("matchExpressions") or []
         ]
         return cls(tuple(exact + expressions))

@@ -64,7 +64,9 @@ def validate(policy: Mapping[str, Any]) -> list[FieldError]:
                 errors += _peer(peer or {}, f"spec.{side}[{i}].{peers}[{j}]")
     types = spec.get("policyTypes") or []
     if len(types) > 2:
-        errors.append(_error("spec.policyTypes", "Invalid value", str(types), "may not specify more than two policyTypes"))
+        errors.append(
+            _error("spec.policyTypes", "Invalid value", str(types), "may not specify more than two policyTypes")
+        )
         return errors
     for i, kind in enumerate(types):
         if kind not in ("Ingress", "Egress"):
@@ -142,7 +144,9 @@ def _block(block: Mapping[str, Any], path: str) -> Iterator[FieldError]:
         where = f"{path}.except[{i}]"
         inner = _cidr(text)
         if inner is None:
-            yield _error(where, "Invalid value", text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")
+            yield _error(
+                where, "Invalid value", text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+            )
         elif inner.version != network.version or not _strictly_inside(inner, network):
             yield _error(where, "Invalid value", text, f"must be a strict subset of `cidr` ({cidr})")
 
@@ -171,7 +175,9 @@ def _selector(selector: Mapping[str, Any] | None, path: str) -> Iterator[FieldEr
         operator, values = e.get("operator"), e.get("values") or []
         if operator in ("In", "NotIn"):
             if not values:
-                yield _error(f"{where}.values", "Required value", None, "must be specified when `operator` is 'In' or 'NotIn'")
+                yield _error(
+                    f"{where}.values", "Required value", None, "must be specified when `operator` is 'In' or 'NotIn'"
+                )
         elif operator in ("Exists", "DoesNotExist"):
             if values:
                 detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
