@@ -9,14 +9,13 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-
 from tutor.content.library import Library
-from tutor.errors import KubetutorError
-from tutor.settings import Settings
-from tutor.store.base import Database
 from tutor.store.profile import Profile
 from tutor.store.quizzes import Quizzes
 from tutor.store.schema import upgrade
+
+from tutor.settings import Settings
+from tutor.store.base import Database
 
 CONTENT = Path(__file__).parent / "content"
 PORT = 8000
@@ -25,14 +24,11 @@ BASE = f"http://127.0.0.1:{PORT}"
 
 @dataclass
 class RememberingLabs:
-    """Labs nobody opens; ``open_to`` names the ones that are unlocked, ``failure`` is raised by whoever asks."""
+    """Labs nobody opens; ``open_to`` names the ones that are unlocked."""
 
     open_to: set[str] = field(default_factory=set)
-    failure: Exception | None = None
 
     def unlocked(self, learner: str, slug: str) -> bool:
-        if self.failure:
-            raise self.failure
         return slug in self.open_to
 
     def current(self, learner: str, slug: str) -> None:
@@ -70,7 +66,9 @@ def small_services(directory: Path, content: Path = CONTENT, **settings: Any) ->
     database = Database(s.database)
     upgrade(database)
     library = Library(content)
-    return SmallServices(s, library, database, Quizzes(database, library), Profile(database, library), RememberingLabs())
+    return SmallServices(
+        s, library, database, Quizzes(database, library), Profile(database, library), RememberingLabs()
+    )
 
 
 class Visitor:
@@ -97,13 +95,3 @@ class Visitor:
         response = self.get(path)
         assert response.status_code == 200, response.status
         return str(response.get_data(as_text=True))
-
-
-class BrokenLabs(RememberingLabs):
-    """Labs whose every question ends in an error."""
-
-    def __init__(self, failure: Exception) -> None:
-        super().__init__(failure=failure)
-
-
-__all__ = ["BASE", "BrokenLabs", "KubetutorError", "RememberingLabs", "SmallServices", "Visitor", "small_services"]

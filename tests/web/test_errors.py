@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import pytest
 from flask import Flask, abort
+from flask.testing import FlaskClient
 
-from tests.web.fakes import BASE, BrokenLabs, SmallServices, Visitor, small_services
+from tests.web.fakes import BASE, Visitor
 from tutor import errors
 from tutor.errors import KubetutorError
 from tutor.web.errors import STATUS
-from tutor.web.site import make_site
 
 
 def every_error(base: type[KubetutorError]) -> list[type[KubetutorError]]:
     return [base, *(found for sub in base.__subclasses__() for found in every_error(sub))]
+
+
+def failing(app: Flask, failure: Exception) -> FlaskClient:
+    """A client of a site whose address /fail ends in ``failure``."""
+
+    def view() -> str:
+        raise failure
+
+    app.add_url_rule("/fail", "fail", view)
+    return app.test_client()
 
 
 def test_every_code_has_a_status() -> None:
@@ -64,16 +73,12 @@ def test_pages_of_refusals_speak_to_people(app: Flask, status: int) -> None:
     ],
 )
 def test_an_error_of_ours_keeps_message_and_cure_in_every_form(
-    tmp_path: Path, failure: errors.KubetutorError, status: int
+    app: Flask, failure: errors.KubetutorError, status: int
 ) -> None:
-    services = small_services(tmp_path)
-    services.labs = BrokenLabs(failure)
-    services.settings = services.settings.model_copy()
-    client = make_site(services).test_client()  # type: ignore[arg-type]
-    page = client.get("/labs/", base_url=BASE, headers={"Accept": "text/html"})
-    text = client.get("/labs/", base_url=BASE, headers={"X-Requested-With": "fetch"})
-    data = client.get("/labs/", base_url=BASE, headers={"Accept": "application/json"})
-    services.database.close()
+    client = failing(app, failure)
+    page = client.get("/fail", base_url=BASE, headers={"Accept": "text/html"})
+    text = client.get("/fail", base_url=BASE, headers={"X-Requested-With": "fetch"})
+    data = client.get("/fail", base_url=BASE, headers={"Accept": "application/json"})
     assert (page.status_code, text.status_code, data.status_code) == (status,) * 3
     assert failure.message in page.text
     assert failure.cure in page.text
@@ -83,11 +88,11 @@ def test_an_error_of_ours_keeps_message_and_cure_in_every_form(
 
 
 def test_a_fault_of_ours_is_logged_with_the_reference_that_the_page_shows(
-    services: SmallServices, caplog: pytest.LogCaptureFixture
+    app: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    services.labs = BrokenLabs(ZeroDivisionError("secret detail"))
+    client = failing(app, ZeroDivisionError("secret detail"))
     with caplog.at_level(logging.ERROR, "tutor.web"):
-        response = Visitor(make_site(services)).get("/labs/")  # type: ignore[arg-type]
+        response = client.get("/fail", base_url=BASE)
     assert response.status_code == 500
     assert "secret detail" not in response.text
     (record,) = caplog.records
@@ -95,6 +100,12 @@ def test_a_fault_of_ours_is_logged_with_the_reference_that_the_page_shows(
     assert reference
     assert reference in response.text
     assert record.exc_info
+
+
+def test_a_message_cannot_become_markup(app: Flask) -> None:
+    page = failing(app, errors.InvalidInput("No <script>alert(1)</script> here.")).get("/fail", base_url=BASE)
+    assert "<script>alert" not in page.text
+    assert "&lt;script&gt;alert" in page.text
 
 
 def test_health_counts_what_is_served(visitor: Visitor) -> None:

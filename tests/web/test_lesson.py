@@ -19,7 +19,7 @@ def test_the_lesson_holds_every_part(visitor: Visitor) -> None:
         assert f'href="#{anchor}"' in page, anchor
     assert "Open a door." in page
     assert re.search(r"about \d+ minutes? to read", page)
-    assert page.count('data-question') == 2
+    assert page.count("data-question") == 2
 
 
 def test_text_of_authors_cannot_become_markup(visitor: Visitor) -> None:
@@ -44,7 +44,9 @@ def test_terms_lead_to_their_definition(visitor: Visitor) -> None:
 
 
 def test_wide_tables_can_be_scrolled_by_keyboard(visitor: Visitor) -> None:
-    assert '<div class="table-scroll" role="region" aria-label="Table 1" tabindex="0"><table>' in visitor.page("/lessons/doors")
+    assert '<div class="table-scroll" role="region" aria-label="Table 1" tabindex="0"><table>' in visitor.page(
+        "/lessons/doors"
+    )
 
 
 def test_ids_are_unique(visitor: Visitor) -> None:
@@ -61,7 +63,7 @@ def test_the_glossary_lists_terms_in_order(visitor: Visitor) -> None:
 def test_the_first_page_offers_to_start_and_then_to_continue(visitor: Visitor) -> None:
     assert "Start reading" in visitor.page("/")
     visitor.get("/lessons/doors")
-    visitor.post("/lessons/doors/questions/which-key", attempt="1", option="yes")
+    visitor.post("/lessons/doors/questions/which-key", attempt="1", option="fits")
     page = visitor.page("/")
     assert "Continue where you left off" in page
     assert "1 of 4 questions answered" in page

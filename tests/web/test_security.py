@@ -20,7 +20,16 @@ def test_own_names_are_answered(app: Flask, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8000", "127.0.0.1:9000", "127.0.0.1", "localhost.evil.example:8000", "127.0.0.1:8000.evil.example", ""]
+    "host",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "127.0.0.1:9000",
+        "127.0.0.1",
+        "localhost.evil.example:8000",
+        "127.0.0.1:8000.evil.example",
+        "",
+    ],
 )
 def test_foreign_names_are_refused_without_a_page(app: Flask, host: str) -> None:
     response = app.test_client().get("/", headers={"Host": host})
@@ -37,7 +46,9 @@ def test_port_80_needs_no_port_in_the_name() -> None:
 
 def test_a_form_without_token_is_refused_and_changes_nothing(app: Flask, visitor: Visitor) -> None:
     visitor.get("/lessons/doors")
-    response = visitor.client.post("/lessons/doors/questions/which-key", base_url=BASE, data={"attempt": "1", "option": "yes"})
+    response = visitor.client.post(
+        "/lessons/doors/questions/which-key", base_url=BASE, data={"attempt": "1", "option": "fits"}
+    )
     assert response.status_code == 400
     assert "Nothing was changed" in response.text
     assert "Your answer" not in visitor.page("/lessons/doors")
@@ -47,7 +58,9 @@ def test_a_token_of_another_session_is_refused(app: Flask, visitor: Visitor) -> 
     other = Visitor(app)
     other.get("/lessons/doors")
     visitor.get("/lessons/doors")
-    response = visitor.client.post("/lessons/doors/retake", base_url=BASE, data={"csrf_token": other.token, "attempt": "1"})
+    response = visitor.client.post(
+        "/lessons/doors/retake", base_url=BASE, data={"csrf_token": other.token, "attempt": "1"}
+    )
     assert response.status_code == 400
 
 

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from flask import Flask, Response, abort, send_from_directory, url_for
+from werkzeug.security import safe_join
 
 _STATIC = Path(__file__).parent / "static"
 _DIGEST_LENGTH = 12
@@ -33,14 +34,23 @@ class Assets:
         return known[1]
 
 
+_assets = Assets()
+
+
+def assets_version() -> tuple[str, ...]:
+    """Changes whenever an address in the frame of every page does."""
+    return tuple(_assets.digest(name) for name in ("site.css", "app.js", "icon.svg"))
+
+
 def install(app: Flask) -> None:
     """Serve static files at ``/static/<digest>/<name>`` and give templates ``asset(name)``."""
-    assets = Assets()
+    assets = _assets
 
     def static(digest: str, name: str) -> Response:
-        response = send_from_directory(assets.root, name, etag=True)
-        if digest != assets.digest(name):
+        path = safe_join(str(assets.root), name)
+        if path is None or not Path(path).is_file() or digest != assets.digest(name):
             abort(404)
+        response = send_from_directory(assets.root, name)
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
 

@@ -118,7 +118,12 @@ def _unexpected(e: Exception) -> Response:
     reference = secrets.token_hex(4)
     log.error("%s %s failed [%s]", request.method, request.path, reference, exc_info=e)
     return _respond(
-        Problem(500, "The server met a fault of its own. It is not your doing.", "What you had earned is kept. Try again.", reference)
+        Problem(
+            500,
+            "The server met a fault of its own. It is not your doing.",
+            "What you had earned is kept. Try again.",
+            reference,
+        )
     )
 
 

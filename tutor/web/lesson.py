@@ -10,16 +10,19 @@ from itertools import count
 from threading import Lock
 
 from flask import Blueprint, Response, make_response, render_template, session
+from flask_wtf.csrf import generate_csrf
 
 from tutor.content.models import HtmlBlock, Lab, Lesson, Path, PathBlock, QuestionBlock
 from tutor.errors import KubetutorError
+from tutor.web.assets import assets_version
 from tutor.web.context import services
-from tutor.web.sheet import sheet_of
+from tutor.web.sheet import Sheet, sheet_of
 
 bp = Blueprint("lesson", __name__)
 
 _TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 _KEPT = 64
+_FORM_MARK = "@form-token@"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Prepared:
 
 
 _prepared: dict[str, Prepared] = {}
+_pages: dict[tuple[object, ...], str] = {}
 _lock = Lock()
 
 
@@ -72,7 +76,9 @@ def _path(path: Path) -> str:
     return render_template("lesson/path.html", path=path, titles={s.id: s.title for s in path.stages})
 
 
-def _parts(blocks: Iterable[HtmlBlock | QuestionBlock | PathBlock], path_html: str, tables: Iterator[int]) -> tuple[Part, ...]:
+def _parts(
+    blocks: Iterable[HtmlBlock | QuestionBlock | PathBlock], path_html: str, tables: Iterator[int]
+) -> tuple[Part, ...]:
     parts: list[Part] = []
     for block in blocks:
         if isinstance(block, QuestionBlock):
@@ -107,23 +113,37 @@ def page(slug: str, *, missing: str = "") -> Response:
     learner = s.learner_id()
     lesson = s.library.lesson(slug)
     sheet = sheet_of(learner, slug)
-    inline = [q for q in sheet.questions.values() if q.inline]
+    lab = lab_of(lesson)
+    unlocked = lab is not None and s.labs.unlocked(learner, lab.slug)
     if session.get("lesson") != slug:
         session["lesson"] = slug
-    html = render_template(
+    key = (lesson.slug, lesson.digest, sheet.key, lab and lab.digest, unlocked, missing, assets_version())
+    html = _pages.get(key)
+    if html is None:
+        html = _render(lesson, sheet, lab, unlocked, missing)
+        with _lock:
+            if len(_pages) >= _KEPT:
+                _pages.clear()
+            _pages[key] = html
+    return make_response(html.replace(_FORM_MARK, generate_csrf()), 400 if missing else 200)
+
+
+def _render(lesson: Lesson, sheet: Sheet, lab: Lab | None, unlocked: bool, missing: str) -> str:
+    """The page with a mark where each visitor's own form token goes: all else depends on the arguments alone."""
+    return render_template(
         "lesson/show.html",
         lesson=lesson,
-        slug=slug,
+        slug=lesson.slug,
         prepared=prepare(lesson),
         sheet=sheet,
-        inline_total=len(inline),
-        inline_answered=sum(bool(q.chosen) for q in inline),
+        inline_total=sheet.inline_total,
+        inline_answered=sheet.inline_answered,
         passed=sheet.passed_before,
-        lab=lab_of(lesson),
-        unlocked=lesson.meta.lab is not None and s.labs.unlocked(learner, lesson.meta.lab),
+        lab=lab,
+        unlocked=unlocked,
         missing=missing,
+        csrf_token=lambda: _FORM_MARK,
     )
-    return make_response(html, 400 if missing else 200)
 
 
 def lab_of(lesson: Lesson) -> Lab | None:
@@ -139,5 +159,7 @@ def lab_of(lesson: Lesson) -> Lab | None:
 @bp.get("/glossary")
 def glossary() -> str:
     """The terms of every lesson."""
-    lessons = [(lesson, {t.id: t for t in lesson.glossary}) for lesson in services().library.lessons() if lesson.glossary]
+    lessons = [
+        (lesson, {t.id: t for t in lesson.glossary}) for lesson in services().library.lessons() if lesson.glossary
+    ]
     return render_template("lesson/glossary.html", lessons=lessons)

@@ -19,7 +19,9 @@ def _attempt() -> int:
     try:
         return int(request.form.get("attempt", ""))
     except ValueError as e:
-        raise InvalidInput("The form does not say which attempt it belongs to.", cure="Reload the page and send it again.") from e
+        raise InvalidInput(
+            "The form does not say which attempt it belongs to.", cure="Reload the page and send it again."
+        ) from e
 
 
 @bp.post("/questions/<item>")

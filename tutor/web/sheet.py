@@ -38,6 +38,16 @@ class Sheet:
     """Whether this or an earlier attempt passed: a pass once earned stays."""
 
     @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for two sheets that look the same."""
+        shown = tuple((q.prompt, q.chosen, *(o.id for o in q.options)) for q in self.questions.values())
+        return (self.attempt, self.needed, self.submitted_at, self.passed_before, shown)
+
+    @property
+    def inline_total(self) -> int:
+        return sum(q.inline for q in self.questions.values())
+
+    @property
     def total(self) -> int:
         return len(self.questions)
 
@@ -64,9 +74,11 @@ class Sheet:
 
 def sheet_of(learner: str, slug: str) -> Sheet:
     from tutor.web.context import services
+
     return services().quizzes.sheet(learner, slug)
 
 
 def result_of(learner: str, slug: str, attempt: int | None) -> Sheet | None:
     from tutor.web.context import services
+
     return services().quizzes.result(learner, slug, attempt)

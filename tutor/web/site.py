@@ -29,7 +29,8 @@ def make_site(services: SiteServices) -> Flask:
 
     @app.before_request
     def keep_session() -> None:
-        session.permanent = True
+        if not session.permanent:  # setting it again would send the cookie with every answer
+            session.permanent = True
 
     from tutor.web import health, home, labs, lesson, profile, quiz
 

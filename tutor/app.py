@@ -1,0 +1,118 @@
+"""The only wiring: settings in, services and applications out.
+
+Each import stands where it is needed, so that a process loads what it uses and the pages start fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tutor.settings import Settings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from tutor.clusters.provider import Provider
+    from tutor.content.library import Library
+    from tutor.labs.service import Labs
+    from tutor.store.base import Database
+    from tutor.store.profile import Profile
+    from tutor.store.quizzes import Quizzes
+
+LOCAL_LEARNER = "local"
+"""The one learner of a server on loopback; accounts bring others."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything the edges (pages, command line) may call."""
+
+    settings: Settings
+    library: Library
+    database: Database
+    providers: Mapping[str, Provider]
+    quizzes: Quizzes
+    profile: Profile
+    labs: Labs
+    _learner: str = field(default=LOCAL_LEARNER, repr=False)
+
+    def learner_id(self) -> str:
+        """Who is learning."""
+        return self._learner
+
+    def close(self) -> None:
+        """Give back what the services hold."""
+        self.database.close()
+
+
+def services(settings: Settings) -> Services:
+    """The services over the database of ``settings``; its tables are brought up to date first.
+
+    :raises Unavailable: the data directory or the database cannot be used.
+    """
+    from tutor.clusters.registry import providers
+    from tutor.content.library import Library
+    from tutor.labs.service import Labs
+    from tutor.store.base import Database
+    from tutor.store.profile import Profile
+    from tutor.store.quizzes import Quizzes
+    from tutor.store.schema import upgrade
+
+    _make_data_dir(settings)
+    database = Database(settings.database)
+    upgrade(database)
+    library = Library(settings.content_dir)
+    clusters = providers(settings)
+    return Services(
+        settings=settings,
+        library=library,
+        database=database,
+        providers=clusters,
+        quizzes=Quizzes(database, library),
+        profile=Profile(database, library),
+        labs=Labs(settings, database, library, clusters),
+    )
+
+
+def _make_data_dir(settings: Settings) -> None:
+    from tutor.errors import Unavailable
+
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as e:
+        raise Unavailable(
+            f"The data directory {settings.data_dir} cannot be made: {e.strerror}.",
+            cure="Make it writable, or set KUBETUTOR_DATA_DIR.",
+        ) from e
+
+
+def create_app(settings: Settings) -> Flask:
+    """The WSGI application of the pages.
+
+    :raises SettingsError: the settings ask for an address that is not loopback.
+    :raises Unavailable: the data directory or the database cannot be used.
+    """
+    from tutor.web.security import require_loopback
+    from tutor.web.site import make_site
+
+    require_loopback(settings)
+    return make_site(services(settings))
+
+
+def serve_clusters(settings: Settings, ready: Callable[[], None]) -> None:
+    """Serve the simulated clusters' Kubernetes API until the process is ended.
+
+    :param ready: called once requests are answered.
+    """
+    from tutor.kubesim.server import serve
+
+    serve(
+        settings.host,
+        settings.api_port,
+        settings.data_dir / "kubesim",
+        settings.database,
+        settings.sim_timeout_scale,
+        ready,
+    )
