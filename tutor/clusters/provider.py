@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import yaml
 
@@ -132,4 +132,16 @@ class Provider(Protocol):
 
     def owned(self) -> Iterable[Handle]:
         """Every cluster of ours that exists, found without the database (for the reaper)."""
+        ...
+
+
+@runtime_checkable
+class BulkProvider(Protocol):
+    """A provider whose clusters are made in milliseconds: it takes a lab's objects at once, and a reset makes a new cluster."""
+
+    def apply_bulk(self, handle: Handle, objects: Sequence[Mapping[str, Any]]) -> None:
+        """Write many objects, in order.
+
+        :raises ProvisionError: one was refused.
+        """
         ...
