@@ -128,14 +128,14 @@ def resolve(view: View, pod: Object, host: str) -> Answer:
     try:
         return Answer(Result.FOUND, host, (str(ipaddress.ip_address(host)),))
     except ValueError:
-        pass_name = host.rstrip(".")
-    if pass_name == "localhost":
+        bare = host.rstrip(".")
+    if bare == "localhost":
         return Answer(Result.FOUND, "localhost", ("127.0.0.1",))
-    if pass_name == pod["metadata"]["name"]:
-        return Answer(Result.FOUND, pass_name, pod_ips(pod))
-    names = [pass_name] if host.endswith(".") else [*(f"{pass_name}.{d}" for d in search_list(pod)), pass_name]
-    if pass_name.count(".") >= 5 and not host.endswith("."):
-        names = [pass_name, *names[:-1]]
+    if bare == pod["metadata"]["name"]:
+        return Answer(Result.FOUND, bare, pod_ips(pod))
+    names = [bare] if host.endswith(".") else [*(f"{bare}.{d}" for d in search_list(pod)), bare]
+    if bare.count(".") >= 5 and not host.endswith("."):
+        names = [bare, *names[:-1]]
     for name in names:
         answer = ask(view, pod, name)
         if answer.result in (Result.FOUND, Result.TIMEOUT, Result.REFUSED):

@@ -40,7 +40,9 @@ def json_patch(target: Mapping[str, Any], patch: Any) -> dict[str, Any]:
     try:
         out: dict[str, Any] = jsonpatch.apply_patch(copy.deepcopy(dict(target)), patch)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as e:
-        raise ApiError(422, f"the server rejected our request due to an error in our request: {e}", reason="Invalid") from e
+        raise ApiError(
+            422, f"the server rejected our request due to an error in our request: {e}", reason="Invalid"
+        ) from e
     return out
 
 
@@ -70,7 +72,9 @@ def strategic(target: Any, patch: Any, schema: Mapping[str, Any]) -> Any:
             out.pop(key, None)
             continue
         below = properties.get(key) or (extra if isinstance(extra, dict) else {})
-        out[key] = _list(out.get(key), value, below) if isinstance(value, list) else strategic(out.get(key), value, below)
+        out[key] = (
+            _list(out.get(key), value, below) if isinstance(value, list) else strategic(out.get(key), value, below)
+        )
     for key, order in patch.items():
         if key.startswith("$setElementOrder/"):
             name = key.partition("/")[2]
@@ -82,7 +86,9 @@ def strategic(target: Any, patch: Any, schema: Mapping[str, Any]) -> Any:
 def _list(target: Any, patch: list[Any], schema: Mapping[str, Any]) -> list[Any]:
     schema = schemas.resolve(schema)
     strategy = str(schema.get("x-kubernetes-patch-strategy") or "")
-    if "merge" not in strategy.split(",") or any(isinstance(p, dict) and p.get("$patch") == "replace" and len(p) == 1 for p in patch):
+    if "merge" not in strategy.split(",") or any(
+        isinstance(p, dict) and p.get("$patch") == "replace" and len(p) == 1 for p in patch
+    ):
         return [p for p in patch if not (isinstance(p, dict) and p.get("$patch") == "replace" and len(p) == 1)]
     out = list(target or [])
     key = schema.get("x-kubernetes-patch-merge-key")
@@ -115,14 +121,16 @@ def _ordered(items: list[Any], order: list[Any], schema: Mapping[str, Any]) -> l
 # -- server-side apply ------------------------------------------------------------------------------------
 
 
-def apply(target: Mapping[str, Any] | None, config: dict[str, Any], schema: Mapping[str, Any], manager: str, force: bool) -> dict[str, Any]:
+def apply(
+    target: Mapping[str, Any] | None, config: dict[str, Any], schema: Mapping[str, Any], manager: str, force: bool
+) -> dict[str, Any]:
     """Server-side apply: merge a manager's intent, give it ownership, drop what it owned and no longer names.
 
     :raises ApiError: another manager owns a field that this one sets to something else, and ``force`` is off (409).
     """
     config = {k: v for k, v in config.items() if k != "status"}
     live = copy.deepcopy(dict(target)) if target is not None else {}
-    managed = [m for m in (live.get("metadata") or {}).get("managedFields") or []]
+    managed = list((live.get("metadata") or {}).get("managedFields") or [])
     mine = paths(config)
     for entry in managed:
         if entry["manager"] == manager and entry["operation"] == "Apply":
@@ -186,11 +194,11 @@ def _at(obj: Any, path: Path) -> Any:
 
 
 def _remove(obj: dict[str, Any], path: Path) -> None:
+    node: Any = obj
     for part in path[:-1]:
-        obj = obj.get(part)  # type: ignore[assignment]
-        if not isinstance(obj, dict):
-            return
-    obj.pop(path[-1], None)
+        node = node.get(part) if isinstance(node, dict) else None
+    if isinstance(node, dict):
+        node.pop(path[-1], None)
 
 
 def _conflicts(manager: str, clash: list[Path]) -> ApiError:
@@ -205,14 +213,24 @@ def _conflicts(manager: str, clash: list[Path]) -> ApiError:
 def owned_by_update(before: Mapping[str, Any] | None, after: dict[str, Any], manager: str) -> None:
     """Note in managedFields which fields an ordinary write set, so that a later apply sees the conflict."""
     mine = {p for p in paths(after) if p[0] != "status" and _at(before or {}, p) != _at(after, p)}
-    mine = {p for p in mine if p[0] == "spec" or p[:2] in (("metadata", "labels"), ("metadata", "annotations")) or p[0] == "data"}
+    mine = {
+        p
+        for p in mine
+        if p[0] == "spec" or p[:2] in (("metadata", "labels"), ("metadata", "annotations")) or p[0] == "data"
+    }
     managed = copy.deepcopy(after["metadata"].get("managedFields") or [])
     for entry in managed:
         if entry["operation"] == "Apply" or entry["manager"] != manager:
             entry["fieldsV1"] = _encode(_decode(entry["fieldsV1"]) - mine)
     entry = next((m for m in managed if m["manager"] == manager and m["operation"] == "Update"), None)
     if entry is None and mine:
-        entry = {"manager": manager, "operation": "Update", "apiVersion": after["apiVersion"], "fieldsType": "FieldsV1", "fieldsV1": {}}
+        entry = {
+            "manager": manager,
+            "operation": "Update",
+            "apiVersion": after["apiVersion"],
+            "fieldsType": "FieldsV1",
+            "fieldsV1": {},
+        }
         managed.append(entry)
     if entry is not None:
         entry["fieldsV1"] = _encode(_decode(entry["fieldsV1"]) | mine)

@@ -52,7 +52,14 @@ def types(schema: Mapping[str, Any]) -> set[str]:
     return set() if kind is None else {kind} if isinstance(kind, str) else set(kind)
 
 
-_PYTHON = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
 _GO = {str: "string", bool: "bool", int: "number", float: "number", list: "array", dict: "object"}
 
 

@@ -11,7 +11,14 @@ from tutor.kubesim.view import Object
 from tutor.policy.selectors import Requirement, Selector
 
 _FIELDS: dict[str, tuple[str, ...]] = {
-    "pods": ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP"),
+    "pods": (
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "status.phase",
+        "status.podIP",
+    ),
     "events": (
         "involvedObject.kind",
         "involvedObject.namespace",
@@ -67,7 +74,9 @@ def _requirement(piece: str) -> Requirement:
         return Requirement(match[1], "DoesNotExist")
     if re.fullmatch(r"[^=!\s()]+", piece):
         return Requirement(piece, "Exists")
-    raise ApiError(400, f'unable to parse requirement: found "{piece}", expected: an identifier, an operator or a value')
+    raise ApiError(
+        400, f'unable to parse requirement: found "{piece}", expected: an identifier, an operator or a value'
+    )
 
 
 def fields(plural: str, text: str) -> Callable[[Object], bool]:
@@ -81,7 +90,10 @@ def fields(plural: str, text: str) -> Callable[[Object], bool]:
         if match is None:
             raise ApiError(400, f"invalid selector: '{piece}'; can't understand '{piece}'")
         if match[1] not in ("metadata.name", "metadata.namespace", *_FIELDS.get(plural, ())):
-            raise ApiError(400, f'Unable to find "{plural}" that match label selector "", field selector "{text}": field label not supported: {match[1]}')
+            raise ApiError(
+                400,
+                f'Unable to find "{plural}" that match label selector "", field selector "{text}": field label not supported: {match[1]}',
+            )
         conditions.append((match[1], match[2] != "!=", match[3]))
     return lambda obj: all((_field(obj, path) == value) is equal for path, equal, value in conditions)
 

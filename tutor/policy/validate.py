@@ -209,3 +209,13 @@ def _value(value: Any, path: str) -> Iterator[FieldError]:
         yield _error(path, "Invalid value", text, "must be no more than 63 characters")
     if text and not _LABEL_PART.match(text):
         yield _error(path, "Invalid value", text, _VALUE)
+
+
+def label_errors(labels: Mapping[str, Any], path: str) -> list[FieldError]:
+    """Field errors of a map of labels (ValidateLabels)."""
+    return [e for k, v in labels.items() for e in (*_key(str(k), path), *_value(v, path))]
+
+
+def label_selector_errors(selector: Mapping[str, Any], path: str) -> list[FieldError]:
+    """Field errors of a LabelSelector (ValidateLabelSelector)."""
+    return list(_selector(selector, path))

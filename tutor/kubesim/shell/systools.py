@@ -113,7 +113,9 @@ async def listing(ctx: Context, args: list[str], io: Io) -> int:
     names = {p.removeprefix(directory).partition("/")[0] for p in ctx.files if p.startswith(directory)}
     for mount in ctx.container.get("volumeMounts") or []:
         if mount["mountPath"].rstrip("/") + "/" == directory:
-            volume: dict[str, Any] = next((v for v in ctx.pod["spec"].get("volumes") or [] if v["name"] == mount["name"]), {})
+            volume: dict[str, Any] = next(
+                (v for v in ctx.pod["spec"].get("volumes") or [] if v["name"] == mount["name"]), {}
+            )
             config = ctx.view().get("configmaps", ctx.namespace, (volume.get("configMap") or {}).get("name", "")) or {}
             names |= set(config.get("data") or {})
     if directory == "/etc/":

@@ -92,26 +92,32 @@ async def printf(ctx: Context, args: list[str], io: Io) -> int:
         io.complain("printf: missing FORMAT")
         return 1
     form, values = args[0], args[1:]
-    pattern = re.compile(r"%(-?\d*)([sdxo%b])")
+    slots = len([m for m in _CONVERSION.finditer(form) if m[2] != "%"])
     while True:
-        used = 0
-
-        def fill(match: re.Match[str]) -> str:
-            nonlocal used
-            if match[2] == "%":
-                return "%"
-            value = values[used] if used < len(values) else ""
-            used += 1
-            if match[2] in "dxo":
-                number = int(value, 0) if re.fullmatch(r"-?\d+|0x[0-9a-fA-F]+", value) else 0
-                value = format(number, {"d": "d", "x": "x", "o": "o"}[match[2]])
-            width = int(match[1].lstrip("-") or 0)
-            return value.ljust(width) if match[1].startswith("-") else value.rjust(width)
-
-        io.out(_unescape(pattern.sub(fill, form)))
-        values = values[used:]
-        if not values or not used:
+        io.out(_unescape(_filled(form, values)))
+        values = values[slots:]
+        if not values or not slots:
             return 0
+
+
+_CONVERSION = re.compile(r"%(-?\d*)([sdxo%b])")
+
+
+def _filled(form: str, values: list[str]) -> str:
+    """A printf format with its conversions replaced by values; missing ones are empty or zero."""
+    given = iter(values)
+
+    def fill(match: re.Match[str]) -> str:
+        if match[2] == "%":
+            return "%"
+        value = next(given, "")
+        if match[2] in "dxo":
+            number = int(value, 0) if re.fullmatch(r"-?\d+|0x[0-9a-fA-F]+", value) else 0
+            value = format(number, match[2])
+        width = int(match[1].lstrip("-") or 0)
+        return value.ljust(width) if match[1].startswith("-") else value.rjust(width)
+
+    return _CONVERSION.sub(fill, form)
 
 
 async def head(ctx: Context, args: list[str], io: Io) -> int:

@@ -1,0 +1,348 @@
+"""The HTTP side of one request to a cluster: path and parameters in, the right verb called, a response out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from tutor.kubesim import discovery, logs, reviews, schema, selecting, table, verbs
+from tutor.kubesim.cluster import Cluster
+from tutor.kubesim.registry import REVIEWS, Resource, find
+from tutor.kubesim.service import Clusters
+from tutor.kubesim.status import ApiError, no_such_path, not_found, success
+from tutor.kubesim.view import Object
+from tutor.kubesim.watch import stream
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to a cluster, parsed."""
+
+    clusters: Clusters
+    cluster: Cluster
+    user: str
+    request: Request
+    resource: Resource
+    namespace: str
+    name: str
+    sub: str
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Query parameters; the last of a repeated one."""
+        return dict(self.request.query_params)
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing is to be kept."""
+        return self.query.get("dryRun") == "All"
+
+    @property
+    def strict(self) -> bool:
+        """Whether unknown fields are refused."""
+        return self.query.get("fieldValidation") == "Strict"
+
+    @property
+    def manager(self) -> str:
+        """Who owns what this request sets."""
+        return self.query.get("fieldManager") or self.request.headers.get("user-agent", "unknown").partition("/")[0]
+
+
+async def handle(clusters: Clusters, cluster: Cluster, user: str, request: Request, path: str) -> Response:
+    """Answer one request below a cluster's prefix.
+
+    :param path: the path after the prefix, without a leading slash.
+    :raises ApiError: every answer other than success.
+    """
+    parts = [p for p in path.split("/") if p]
+    if not parts or parts[0] not in ("api", "apis"):
+        return _other(request, path.strip("/"))
+    rest, group = (parts[2:], "") if parts[0] == "api" else (parts[3:], parts[1] if len(parts) > 1 else "")
+    if not rest:
+        return _discovery(request, parts)
+    version = parts[1] if parts[0] == "api" else parts[2]
+    if (group, rest[0]) in REVIEWS and version == "v1":
+        body = verbs.parse_body(request.headers.get("content-type", ""), await _body(request))
+        return JSONResponse(reviews.answer(REVIEWS[(group, rest[0])], group, user, body), 201)
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
+        namespace, rest = rest[1], rest[2:]
+    resource = find(group, version, rest[0])
+    if resource is None or len(rest) > 3:
+        raise no_such_path()
+    name, sub = (rest[1] if len(rest) > 1 else ""), (rest[2] if len(rest) > 2 else "")
+    return await _resource(Call(clusters, cluster, user, request, resource, namespace, name, sub))
+
+
+def _other(request: Request, path: str) -> Response:
+    if path == "version":
+        return JSONResponse(discovery.version())
+    if path in ("healthz", "livez", "readyz"):
+        return Response("ok", media_type="text/plain")
+    if path == "openapi/v3":
+        return JSONResponse(schema.openapi_index())
+    if path.startswith("openapi/v3/"):
+        prefix = path.removeprefix("openapi/v3/")
+        document = schema.document(prefix)
+        if document is None:
+            raise no_such_path()
+        tag = schema.document_hash(prefix)
+        cached = "public, immutable, max-age=31536000" if request.query_params.get("hash") == tag else "no-cache"
+        return Response(document, media_type="application/json", headers={"ETag": f'"{tag}"', "Cache-Control": cached})
+    if not path:
+        return JSONResponse({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]})
+    raise no_such_path()
+
+
+def _discovery(request: Request, parts: list[str]) -> Response:
+    wants = "apidiscovery.k8s.io" in request.headers.get("accept", "")
+    if len(parts) == 1 and wants:
+        body = json.dumps(discovery.aggregated(parts[0] == "api"))
+        return Response(body, media_type=discovery.AGGREGATED)
+    match parts:
+        case ["api"]:
+            return JSONResponse(discovery.api_versions())
+        case ["apis"]:
+            return JSONResponse(discovery.api_groups())
+        case ["api", "v1"]:
+            return JSONResponse(discovery.resource_list(""))
+        case ["apis", group] if discovery.has_group(group):
+            return JSONResponse(discovery.api_group(group))
+        case ["apis", group, "v1"] if discovery.has_group(group):
+            return JSONResponse(discovery.resource_list(group))
+    raise no_such_path()
+
+
+async def _body(request: Request) -> bytes:
+    """The body, up to the server's limit.
+
+    :raises ApiError: 413.
+    """
+    size = 0
+    chunks = []
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > verbs.MAX_BODY:
+            raise ApiError(413, f"Request entity too large: limit is {verbs.MAX_BODY}")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _resource(call: Call) -> Response:
+    method = call.request.method
+    if call.sub:
+        return await _subresource(call, method)
+    if not call.name:
+        match method:
+            case "GET" if call.query.get("watch") in ("true", "1"):
+                return _watch(call)
+            case "GET":
+                return _list(call)
+            case "POST":
+                return await _create(call)
+            case "DELETE":
+                return await _delete_collection(call)
+    else:
+        match method:
+            case "GET":
+                return _shown(call, _found(call))
+            case "PUT" | "PATCH":
+                return await _update(call)
+            case "DELETE":
+                return await _delete(call)
+    raise ApiError(405, "the server does not allow this method on the requested resource")
+
+
+def _found(call: Call) -> Object:
+    obj = call.cluster.objects.get(call.resource.plural, {}).get((call.namespace, call.name))
+    if obj is None:
+        raise not_found(call.resource.plural, call.resource.group, call.name)
+    return obj
+
+
+def _wants_table(call: Call) -> bool:
+    return "as=Table" in call.request.headers.get("accept", "").partition(",application/json")[0]
+
+
+def _shown(call: Call, obj: Object, status: int = 200) -> Response:
+    if call.request.method == "GET" and _wants_table(call):
+        meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+        return JSONResponse(table.render(call.resource.plural, [obj], call.clusters.clock(), list_meta=meta))
+    return JSONResponse(obj, status)
+
+
+def _selected(call: Call) -> list[Object]:
+    """Objects of the kind that the request's selectors match, in the order of their names."""
+    query = call.query
+    items = [
+        o
+        for (ns, _), o in sorted(call.cluster.objects.get(call.resource.plural, {}).items())
+        if not call.namespace or ns == call.namespace
+    ]
+    if query.get("labelSelector"):
+        matches = selecting.labels(query["labelSelector"])
+        items = [o for o in items if matches(o)]
+    if query.get("fieldSelector"):
+        matches = selecting.fields(call.resource.plural, query["fieldSelector"])
+        items = [o for o in items if matches(o)]
+    return items
+
+
+def _list(call: Call) -> Response:
+    items = _selected(call)
+    meta: dict[str, Any] = {"resourceVersion": str(call.cluster.revision)}
+    limit, start = int(call.query.get("limit") or 0), call.query.get("continue", "")
+    if start:
+        items = [o for o in items if [o["metadata"].get("namespace", ""), o["metadata"]["name"]] > _token(start)]
+    if limit and len(items) > limit:
+        last = items[limit - 1]["metadata"]
+        meta |= {
+            "continue": json.dumps([last.get("namespace", ""), last["name"]]).encode().hex(),
+            "remainingItemCount": len(items) - limit,
+        }
+        items = items[:limit]
+    if _wants_table(call):
+        include = call.query.get("includeObject", "Metadata")
+        return JSONResponse(
+            table.render(call.resource.plural, items, call.clusters.clock(), list_meta=meta, include=include)
+        )
+    body = {
+        "kind": f"{call.resource.kind}List",
+        "apiVersion": call.resource.api_version,
+        "metadata": meta,
+        "items": items,
+    }
+    return JSONResponse(body)
+
+
+def _token(text: str) -> list[str]:
+    try:
+        value = json.loads(bytes.fromhex(text))
+    except ValueError as e:
+        raise ApiError(400, "continue key is not valid") from e
+    return [str(v) for v in value]
+
+
+def _watch(call: Call) -> Response:
+    lines = stream(
+        call.clusters,
+        call.cluster,
+        call.resource,
+        call.namespace,
+        call.query,
+        as_table=_wants_table(call),
+    )
+    return StreamingResponse(lines, media_type="application/json", headers={"Cache-Control": "no-cache, private"})
+
+
+async def _create(call: Call) -> Response:
+    body = verbs.parse_body(call.request.headers.get("content-type", ""), await _body(call.request))
+    if call.resource.namespaced and not call.namespace:
+        raise ApiError(405, "the server does not allow this method on the requested resource")
+    async with call.clusters.change(call.cluster, dry_run=call.dry_run) as t:
+        verbs_made = verbs.create(t, call.resource, call.namespace, body, strict=call.strict, manager=call.manager)
+        key = (verbs_made["metadata"].get("namespace", ""), verbs_made["metadata"]["name"])
+    return JSONResponse(_after(call, t, key, verbs_made), 201)
+
+
+def _after(call: Call, t: Any, key: tuple[str, str], made: Object) -> Object:
+    """The object as the controllers left it (a service has its address, a pod its node)."""
+    return t.get(call.resource.plural, *key) or made
+
+
+async def _update(call: Call) -> Response:
+    kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = verbs.parse_body(kind, await _body(call.request))
+    created = False
+    async with call.clusters.change(call.cluster, dry_run=call.dry_run) as t:
+        if call.request.method == "PATCH":
+            obj, created = verbs.apply_patch(
+                t,
+                call.resource,
+                call.namespace,
+                call.name,
+                body,
+                kind,
+                manager=call.manager,
+                force=call.query.get("force") == "true",
+                strict=call.strict,
+                sub=call.sub,
+            )
+        else:
+            before = t.get(call.resource.plural, call.namespace, call.name)
+            if before is None:
+                raise not_found(call.resource.plural, call.resource.group, call.name)
+            obj = verbs.replace(t, call.resource, before, body, strict=call.strict, manager=call.manager, sub=call.sub)
+    return JSONResponse(_after(call, t, (call.namespace, call.name), obj), 201 if created else 200)
+
+
+async def _options(call: Call) -> dict[str, Any]:
+    body = await _body(call.request)
+    options: Any = verbs.parse_body(call.request.headers.get("content-type", ""), body) if body.strip() else {}
+    if "propagationPolicy" in call.query:
+        options = {**(options or {}), "propagationPolicy": call.query["propagationPolicy"]}
+    return options if isinstance(options, dict) else {}
+
+
+async def _delete(call: Call) -> Response:
+    options = await _options(call)
+    dry = call.dry_run or options.get("dryRun") == ["All"]
+    async with call.clusters.change(call.cluster, dry_run=dry) as t:
+        gone = verbs.delete(t, call.resource, call.namespace, call.name, options)
+        left = t.get(call.resource.plural, call.namespace, call.name)
+    if left is not None:
+        return JSONResponse(left)
+    if call.resource.plural in ("pods", "namespaces"):
+        return JSONResponse(gone)
+    return JSONResponse(success(call.resource.plural, call.resource.group, call.name, gone["metadata"]["uid"]))
+
+
+async def _delete_collection(call: Call) -> Response:
+    options = await _options(call)
+    items = _selected(call)
+    async with call.clusters.change(call.cluster, dry_run=call.dry_run) as t:
+        for obj in items:
+            meta = obj["metadata"]
+            if t.get(call.resource.plural, meta.get("namespace", ""), meta["name"]) is not None:
+                verbs.delete(t, call.resource, meta.get("namespace", ""), meta["name"], options)
+    meta = {"resourceVersion": str(t.revision)}
+    return JSONResponse(
+        {"kind": f"{call.resource.kind}List", "apiVersion": call.resource.api_version, "metadata": meta, "items": items}
+    )
+
+
+async def _subresource(call: Call, method: str) -> Response:
+    if call.sub not in call.resource.subresources:
+        raise no_such_path()
+    if call.sub == "log" and method == "GET":
+        return await logs.response(call.clusters, call.cluster, _found(call), call.query)
+    if call.sub == "status" and method == "GET":
+        return _shown(call, _found(call))
+    if call.sub == "status" and method in ("PUT", "PATCH"):
+        return await _update(call)
+    if call.sub == "scale":
+        return await _scale(call, method)
+    if call.sub == "token" and method == "POST":
+        _found(call)
+        return JSONResponse(reviews.token_request(call.user, call.namespace, call.name, call.clusters.clock()), 201)
+    if call.sub in ("exec", "attach"):
+        raise ApiError(400, "Upgrade request required: exec is served over WebSocket only")
+    raise ApiError(405, "the server does not allow this method on the requested resource")
+
+
+async def _scale(call: Call, method: str) -> Response:
+    if method == "GET":
+        return JSONResponse(verbs.scale_object(_found(call)))
+    kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = verbs.parse_body(kind, await _body(call.request))
+    replicas = (body.get("spec") or {}).get("replicas") if isinstance(body, dict) else None
+    async with call.clusters.change(call.cluster, dry_run=call.dry_run) as t:
+        verbs.scale(t, call.resource, call.namespace, call.name, replicas)
+    obj = t.get(call.resource.plural, call.namespace, call.name)
+    if obj is None:
+        raise not_found(call.resource.plural, call.resource.group, call.name)
+    return JSONResponse(verbs.scale_object(obj))

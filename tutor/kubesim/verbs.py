@@ -1,0 +1,343 @@
+"""Create, read, update, patch and delete one kind of object, as the API server does."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import yaml
+
+from tutor.kubesim import defaults, patch, protobuf, schema, validation
+from tutor.kubesim.bootstrap import NAMESPACES
+from tutor.kubesim.cluster import Transaction, stamp
+from tutor.kubesim.controllers import suffix
+from tutor.kubesim.registry import BY_PLURAL, Resource
+from tutor.kubesim.status import ApiError, already_exists, conflict, invalid, not_found
+from tutor.kubesim.view import Object
+
+MAX_BODY = 3 * 1024 * 1024
+"""The API server's own limit on a request body."""
+
+
+def parse_body(content_type: str, body: bytes) -> Any:
+    """The object in a request's body.
+
+    :raises ApiError: 400 or 415.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/vnd.kubernetes.protobuf":
+        return protobuf.decode(body)
+    try:
+        if kind in ("application/yaml", "application/apply-patch+yaml"):
+            return yaml.safe_load(body)
+        if kind in ("", "application/json") or kind.endswith("+json"):
+            return json.loads(body)
+    except (ValueError, yaml.YAMLError, RecursionError) as e:
+        raise ApiError(400, f"the request body could not be read: {str(e)[:300]}") from e
+    raise ApiError(
+        415,
+        f"the body of the request was in an unknown format - accepted media types include: application/json, application/yaml ({kind})",
+    )
+
+
+def _prepare(resource: Resource, namespace: str, obj: dict[str, Any]) -> None:
+    """Identity and kind as the path says them."""
+    meta = obj.setdefault("metadata", {})
+    if not isinstance(meta, dict):
+        raise ApiError(400, "metadata must be an object")
+    obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
+    if resource.namespaced:
+        given = meta.get("namespace") or namespace
+        if given != namespace:
+            raise ApiError(
+                400,
+                f"the namespace of the provided object does not match the namespace sent on the request ({given} != {namespace})",
+            )
+        meta["namespace"] = namespace
+    else:
+        meta.pop("namespace", None)
+
+
+def create(t: Transaction, resource: Resource, namespace: str, obj: Any, *, strict: bool, manager: str) -> Object:
+    """POST.
+
+    :raises ApiError: it is refused.
+    """
+    validation.decode_check(resource, obj, strict)
+    obj = copy.deepcopy(obj)
+    _prepare(resource, namespace, obj)
+    meta = obj["metadata"]
+    if not meta.get("name") and meta.get("generateName"):
+        meta["name"] = meta["generateName"] + suffix(f"{t.cluster.id}/{t.next('name')}", 5)
+    if resource.namespaced:
+        space = t.get("namespaces", "", namespace)
+        if space is None:
+            raise not_found("namespaces", "", namespace)
+    for key in (
+        "resourceVersion",
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "selfLink",
+        "deletionTimestamp",
+        "managedFields",
+    ):
+        meta.pop(key, None)
+    _admit(resource, obj)
+    validation.check(resource, obj, None)
+    if t.get(resource.plural, meta.get("namespace", ""), meta["name"]) is not None:
+        raise already_exists(resource.plural, resource.group, meta["name"])
+    if "spec" in obj and resource.plural not in ("namespaces", "nodes"):
+        meta["generation"] = 1
+    patch.owned_by_update(None, obj, manager)
+    return t.put(resource.plural, obj)
+
+
+def _admit(resource: Resource, obj: dict[str, Any]) -> None:
+    """Defaults, and what the server sets by itself."""
+    if resource.plural == "namespaces":
+        obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"].get("name", "")
+        obj["status"] = {"phase": "Active"}
+    elif resource.plural in ("deployments", "replicasets", "services", "pods"):
+        obj["status"] = {
+            "pods": {"phase": "Pending"},
+            "services": {"loadBalancer": {}},
+            "replicasets": {"replicas": 0},
+        }.get(resource.plural, {})
+    if resource.plural == "secrets":
+        import base64
+
+        obj.setdefault("type", "Opaque")
+        for key, value in (obj.pop("stringData", None) or {}).items():
+            obj.setdefault("data", {})[key] = base64.b64encode(str(value).encode()).decode()
+    if isinstance(obj.get("spec", {}), dict):
+        defaults.apply(resource.plural, obj)
+
+
+def replace(
+    t: Transaction, resource: Resource, before: Object, obj: Any, *, strict: bool, manager: str, sub: str = ""
+) -> Object:
+    """PUT, and the end of every patch.
+
+    :raises ApiError: it is refused, or the object changed in between (409).
+    """
+    validation.decode_check(resource, obj, strict)
+    obj = copy.deepcopy(obj)
+    old = before["metadata"]
+    _prepare(resource, old.get("namespace", ""), obj)
+    meta = obj["metadata"]
+    if meta.get("name", old["name"]) != old["name"]:
+        raise ApiError(
+            400, f"the name of the object ({meta.get('name')}) does not match the name on the URL ({old['name']})"
+        )
+    given = meta.get("resourceVersion")
+    if given and given != old["resourceVersion"]:
+        raise conflict(resource.plural, resource.group, old["name"])
+    for key in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "resourceVersion"):
+        meta.pop(key, None)
+        if key in old:
+            meta[key] = old[key]
+    if sub == "status":
+        obj = {**copy.deepcopy(dict(before)), "status": obj.get("status") or {}}
+    else:
+        if "status" in before:
+            obj["status"] = copy.deepcopy(before["status"])
+        _keep(resource, before, obj)
+        validation.check(resource, obj, before)
+        if "generation" in old and obj.get("spec") != before.get("spec"):
+            obj["metadata"]["generation"] = old["generation"] + 1
+        if obj["metadata"].get("managedFields") is None:
+            obj["metadata"]["managedFields"] = copy.deepcopy(old.get("managedFields") or [])
+        patch.owned_by_update(before, obj, manager)
+    if obj["metadata"].get("deletionTimestamp") and not obj["metadata"].get("finalizers"):
+        t.delete(resource.plural, old.get("namespace", ""), old["name"])
+        gone: Object = obj
+        return gone
+    return t.put(resource.plural, obj)
+
+
+def _keep(resource: Resource, before: Object, obj: dict[str, Any]) -> None:
+    """What an update that does not name it must not lose."""
+    if resource.plural == "services":
+        for key in ("clusterIP", "clusterIPs"):
+            if key in before["spec"]:
+                obj.setdefault("spec", {}).setdefault(key, before["spec"][key])
+        if obj["spec"].get("clusterIP") != before["spec"].get("clusterIP") and before["spec"].get("clusterIP"):
+            text = f'spec.clusterIPs[0]: Invalid value: ["{obj["spec"].get("clusterIP")}"]: may not change once set'
+            raise invalid(
+                resource.kind,
+                resource.group,
+                before["metadata"]["name"],
+                [("spec.clusterIPs[0]", "Invalid value", text)],
+            )
+    if resource.plural == "namespaces":
+        obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = before["metadata"]["name"]
+    if resource.plural == "pods":
+        obj.setdefault("spec", {}).setdefault("nodeName", before["spec"].get("nodeName"))
+    if isinstance(obj.get("spec", {}), dict):
+        defaults.apply(resource.plural, obj)
+
+
+def apply_patch(
+    t: Transaction,
+    resource: Resource,
+    namespace: str,
+    name: str,
+    body: Any,
+    kind: str,
+    *,
+    manager: str,
+    force: bool,
+    strict: bool,
+    sub: str,
+) -> tuple[Object, bool]:
+    """PATCH of every kind; gives the object and whether it was created (server-side apply may).
+
+    :raises ApiError: it is refused.
+    """
+    before = t.get(resource.plural, namespace, name)
+    if kind == "application/apply-patch+yaml":
+        return _server_side(t, resource, namespace, name, before, body, manager=manager, force=force, strict=strict)
+    if before is None:
+        raise not_found(resource.plural, resource.group, name)
+    if kind == "application/strategic-merge-patch+json":
+        after = patch.strategic(copy.deepcopy(dict(before)), body, schema.schema_of(resource))
+    elif kind == "application/merge-patch+json":
+        after = patch.merge(copy.deepcopy(dict(before)), body)
+    elif kind == "application/json-patch+json":
+        after = patch.json_patch(before, body)
+    else:
+        raise ApiError(
+            415,
+            f"the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml ({kind})",
+        )
+    if not isinstance(after, dict):
+        raise ApiError(400, "the patch does not give an object")
+    if "resourceVersion" not in ((body.get("metadata") or {}) if isinstance(body, dict) else {}):
+        (after.get("metadata") or {}).pop("resourceVersion", None)
+    return replace(t, resource, before, after, strict=strict, manager=manager, sub=sub), False
+
+
+def _server_side(
+    t: Transaction,
+    resource: Resource,
+    namespace: str,
+    name: str,
+    before: Object | None,
+    config: Any,
+    *,
+    manager: str,
+    force: bool,
+    strict: bool,
+) -> tuple[Object, bool]:
+    validation.decode_check(resource, config, strict)
+    if not manager:
+        raise ApiError(
+            400, 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
+        )
+    config = copy.deepcopy(config)
+    config.setdefault("metadata", {}).setdefault("name", name)
+    merged = patch.apply(before, config, schema.schema_of(resource), manager, force)
+    managed = merged["metadata"]["managedFields"]
+    if before is None:
+        created = dict(create(t, resource, namespace, merged, strict=False, manager=""))
+        created["metadata"] = {**created["metadata"], "managedFields": managed}
+        return t.put(resource.plural, created), True
+    merged["metadata"].pop("resourceVersion", None)
+    after = replace(t, resource, before, merged, strict=False, manager="")
+    return after, False
+
+
+def delete(t: Transaction, resource: Resource, namespace: str, name: str, options: dict[str, Any]) -> Object:
+    """DELETE. Owned objects go too, unless the policy is Orphan; finalizers keep it until they are cleared.
+
+    :raises ApiError: there is no such object, a precondition fails, or it is one of the system's namespaces.
+    """
+    before = t.get(resource.plural, namespace, name)
+    if before is None:
+        raise not_found(resource.plural, resource.group, name)
+    wanted = (options.get("preconditions") or {}).get("uid")
+    if wanted and wanted != before["metadata"]["uid"]:
+        raise conflict(resource.plural, resource.group, name)
+    if resource.plural == "namespaces" and name in NAMESPACES:
+        raise ApiError(403, f'namespaces "{name}" is forbidden: this namespace may not be deleted')
+    if options.get("propagationPolicy") == "Orphan":
+        for plural in ("replicasets", "pods"):
+            for obj in list(t.list(plural, namespace)):
+                references = obj["metadata"].get("ownerReferences") or []
+                kept = [r for r in references if r.get("uid") != before["metadata"]["uid"]]
+                if kept != references:
+                    t.put(plural, {**obj, "metadata": {**obj["metadata"], "ownerReferences": kept}})
+    if before["metadata"].get("finalizers"):
+        if before["metadata"].get("deletionTimestamp"):
+            return before
+        return t.put(resource.plural, {**before, "metadata": {**before["metadata"], "deletionTimestamp": stamp(t.now)}})
+    t.delete(resource.plural, namespace, name)
+    return before
+
+
+def scale(t: Transaction, resource: Resource, namespace: str, name: str, replicas: Any) -> Object:
+    """Set the replicas of a workload.
+
+    :raises ApiError: there is no such workload, or the number is none.
+    """
+    before = t.get(resource.plural, namespace, name)
+    if before is None:
+        raise not_found(resource.plural, resource.group, name)
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+        text = f"spec.replicas: Invalid value: {replicas}: must be greater than or equal to 0"
+        raise invalid("Scale", "autoscaling", name, [("spec.replicas", "Invalid value", text)])
+    after = {**copy.deepcopy(dict(before)), "spec": {**before["spec"], "replicas": replicas}}
+    return replace(t, resource, before, after, strict=False, manager="kubectl-scale")
+
+
+def scale_object(obj: Object) -> dict[str, Any]:
+    """The autoscaling/v1 Scale of a workload."""
+    from tutor.kubesim.table import selector_text
+
+    meta = {k: obj["metadata"][k] for k in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": meta,
+        "spec": {"replicas": obj["spec"].get("replicas", 1)},
+        "status": {
+            "replicas": (obj.get("status") or {}).get("replicas", 0),
+            "selector": selector_text(obj["spec"]["selector"]),
+        },
+    }
+
+
+def put_all(t: Transaction, objects: list[Any]) -> int:
+    """Create each object, or replace the one that is there: how a lab is set up in one transaction.
+
+    :raises ApiError: one is refused; the message names it and nothing is kept.
+    """
+    for i, obj in enumerate(objects):
+        resource = next(
+            (
+                r
+                for r in BY_PLURAL.values()
+                if isinstance(obj, dict) and (r.api_version, r.kind) == (obj.get("apiVersion"), obj.get("kind"))
+            ),
+            None,
+        )
+        if resource is None:
+            raise ApiError(
+                400,
+                f"object {i}: no kind {obj.get('kind')!r} in version {obj.get('apiVersion')!r}"
+                if isinstance(obj, dict)
+                else f"object {i} is no object",
+            )
+        name = str((obj.get("metadata") or {}).get("name"))
+        namespace = str((obj.get("metadata") or {}).get("namespace") or "default") if resource.namespaced else ""
+        try:
+            before = t.get(resource.plural, namespace, name)
+            if before is None:
+                create(t, resource, namespace, obj, strict=True, manager="kubetutor")
+            else:
+                replace(t, resource, before, obj, strict=True, manager="kubetutor")
+        except ApiError as e:
+            raise ApiError(e.code, f"object {i} ({obj.get('kind')} {name}): {e.message}", reason=e.reason) from e
+    return len(objects)
