@@ -18,6 +18,8 @@ from tutor.kubesim.view import History, Object, View
 
 MAX_LINES = 5000
 """The newest lines kept, as a container runtime rotates its logs."""
+_FIRST_S = 1
+"""The workload waits this long before its first calls, so that whatever starts with it can answer."""
 _LIMIT_MS = 2000
 _DNS_LIMIT_MS = 5000
 
@@ -58,7 +60,9 @@ def next_due(pod: Object, container: Object, after: datetime) -> datetime | None
     process = images.process(container)
     if not process.calls:
         return None
-    started = _started(pod)
+    started = _started(pod) + timedelta(seconds=_FIRST_S)
+    if after < started:
+        return started
     ticks = int(max(0.0, (after - started).total_seconds()) // process.every) + 1
     return started + timedelta(seconds=ticks * process.every)
 
@@ -68,7 +72,7 @@ def _attempts(
 ) -> Iterator[tuple[datetime, str]]:
     if not process.calls or now < begin:
         return
-    started = _started(pod)
+    started = _started(pod) + timedelta(seconds=_FIRST_S)
     first = max(0, -int((started - begin).total_seconds() // process.every))
     last = int((now - started).total_seconds() // process.every)
     first = max(first, last - keep // len(process.calls) - 1)
