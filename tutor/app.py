@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tutor.clusters.provider import Provider
     from tutor.content.library import Library
+    from tutor.content.models import Lab
     from tutor.labs.service import Labs
     from tutor.store.base import Database
     from tutor.store.profile import Profile
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 LOCAL_LEARNER = "local"
 """The one learner of a server on loopback; accounts bring others."""
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Services:
         return self._learner
 
     def close(self) -> None:
-        """Give back what the services hold."""
+        """Wait for work under way, then give back what the services hold."""
+        self.labs.stop()
         self.database.close()
 
 
@@ -65,14 +68,19 @@ def services(settings: Settings) -> Services:
     upgrade(database)
     library = Library(settings.content_dir)
     clusters = providers(settings)
+    quizzes = Quizzes(database, library)
+
+    def is_unlocked(learner: str, lab: Lab) -> bool:
+        return quizzes.passed(learner, lab.lesson)
+
     return Services(
         settings=settings,
         library=library,
         database=database,
         providers=clusters,
-        quizzes=Quizzes(database, library),
+        quizzes=quizzes,
         profile=Profile(database, library),
-        labs=Labs(settings, database, library, clusters),
+        labs=Labs(settings, database, library, clusters, is_unlocked=is_unlocked),
     )
 
 
@@ -106,13 +114,12 @@ def serve_clusters(settings: Settings, ready: Callable[[], None]) -> None:
 
     :param ready: called once requests are answered.
     """
-    from tutor.kubesim.server import serve
+    from tutor.clusters.registry import sim_directory
+    from tutor.errors import Unavailable
+    from tutor.kubesim.server import ServeError, serve
 
-    serve(
-        settings.host,
-        settings.api_port,
-        settings.data_dir / "kubesim",
-        settings.database,
-        settings.sim_timeout_scale,
-        ready,
-    )
+    directory = sim_directory(settings)
+    try:
+        serve(LOOPBACK, settings.api_port, directory, settings.database, settings.sim_timeout_scale, ready)
+    except ServeError as e:
+        raise Unavailable(str(e), cure=e.cure) from e
