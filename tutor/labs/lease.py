@@ -18,7 +18,7 @@ from tutor.store.labs import SessionRecord
 LEASE = timedelta(seconds=30)
 """How long a lease outlives its holder: the longest that work lies still after ``kill -9``."""
 _RENEW_S = 10.0
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Lease:
@@ -46,7 +46,7 @@ class Lease:
                 with self.deps.database.transaction() as tx:
                     held = store.renew(tx, self.lab_id, owner=self.owner, until=self.deps.now() + LEASE)
             except Exception:
-                _log.exception("the lease on lab %s could not be renewed", self.lab_id)
+                logger.exception("the lease on lab %s could not be renewed", self.lab_id)
                 continue
             if not held:
                 self.lost.set()

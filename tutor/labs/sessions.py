@@ -22,7 +22,7 @@ from tutor.store.labs import SessionRecord
 _STARTING = timedelta(minutes=15)
 """How long a lab may take to start before it is ended."""
 _THREADS = 4
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Sessions:
@@ -148,7 +148,7 @@ class Sessions:
         try:
             future.result(timeout=wait_s)
         except FutureTimeout:
-            _log.info("lab %s is still being closed", lab_id)
+            logger.info("lab %s is still being closed", lab_id)
         return self.owned(lab_id, learner)
 
     def expire(self, lab_id: str) -> None:
@@ -195,10 +195,10 @@ class Sessions:
                 else:
                     self._start(lease, record)
             except KubetutorError as e:
-                _log.warning("lab %s: %s", lab_id, e)
+                logger.warning("lab %s: %s", lab_id, e)
                 self._failed(lease, record, str(e))
             except Exception:
-                _log.exception("lab %s could not be driven", lab_id)
+                logger.exception("lab %s could not be driven", lab_id)
                 self._failed(lease, record, "Something of ours broke while the lab was being prepared. Try again.")
 
     def _failed(self, lease: Lease, record: SessionRecord, reason: str) -> None:
@@ -248,7 +248,7 @@ class Sessions:
                 manifests.delete_namespaces(provider.access(handle, Role.VERIFIER), lab)
                 return
             except KubetutorError as e:
-                _log.warning("lab %s could not be emptied, so it gets a new cluster: %s", handle.lab_id, e)
+                logger.warning("lab %s could not be emptied, so it gets a new cluster: %s", handle.lab_id, e)
         provider.delete(handle)
 
     def _abandoned(self, provider: Provider, handle: Handle) -> None:
