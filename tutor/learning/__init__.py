@@ -1,0 +1,1 @@
+"""Rules of learning: drawing, grading, standing, time. Pure: no clock, no randomness, no I/O."""
