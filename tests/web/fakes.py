@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+
 from tutor.content.library import Library
+from tutor.settings import Settings
+from tutor.store.base import Database
 from tutor.store.profile import Profile
 from tutor.store.quizzes import Quizzes
 from tutor.store.schema import upgrade
-
-from tutor.settings import Settings
-from tutor.store.base import Database
 
 CONTENT = Path(__file__).parent / "content"
 PORT = 8000
@@ -40,8 +41,8 @@ class RememberingLabs:
     def choices(self, slug: str) -> tuple[Any, ...]:
         return ()
 
-    def earned(self, learner: str, slug: str) -> tuple[str, ...]:
-        return ()
+    def earned(self, learner: str, slug: str) -> dict[str, datetime]:
+        return {}
 
 
 @dataclass

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from tests.web.fakes import BASE, Visitor
 from tutor import errors
 from tutor.errors import KubetutorError
-from tutor.web.errors import STATUS
+from tutor.web.errors import STATUS, status_of
 
 
 def every_error(base: type[KubetutorError]) -> list[type[KubetutorError]]:
@@ -28,8 +28,12 @@ def failing(app: Flask, failure: Exception) -> FlaskClient:
     return app.test_client()
 
 
-def test_every_code_has_a_status() -> None:
-    assert {e.code for e in every_error(errors.KubetutorError)} <= set(STATUS)
+def test_every_kind_of_error_has_a_status_of_its_own_or_of_its_kin() -> None:
+    statuses = {e.__name__: status_of(e) for e in every_error(errors.KubetutorError)}
+    assert statuses["NotFound"] == 404
+    assert statuses["ProvisionError"] == 503
+    vague = {e.__name__ for e in errors.KubetutorError.__subclasses__() if e.code not in STATUS}
+    assert vague == set()
 
 
 def test_an_unknown_address_leads_on(visitor: Visitor) -> None:

@@ -65,6 +65,14 @@ class Problem:
         return _TITLES.get(self.status, "This did not work")
 
 
+def status_of(kind: type[KubetutorError]) -> int:
+    """The HTTP status of a kind of error: that of its code, else of the nearest kind above it that has one."""
+    for known in kind.__mro__:
+        if issubclass(known, KubetutorError) and known.code in STATUS:
+            return STATUS[known.code]
+    return STATUS["internal"]
+
+
 def _respond(problem: Problem) -> Response:
     if wants_fragment():
         response = make_response(f"{problem.message} {problem.cure}".strip())
@@ -78,7 +86,7 @@ def _respond(problem: Problem) -> Response:
 
 
 def _kubetutor(e: KubetutorError) -> Response:
-    status = STATUS.get(e.code, 500)
+    status = status_of(type(e))
     if status >= 500:
         log.error("%s %s: %s", request.method, request.path, e, exc_info=e)
     return _respond(Problem(status, e.message, e.cure))

@@ -8,9 +8,9 @@ from flask import Blueprint, render_template, session, url_for
 
 from tutor.content.models import Lab, Lesson
 from tutor.errors import KubetutorError
+from tutor.learning.sheet import Sheet
 from tutor.web.context import services
 from tutor.web.lesson import lab_of
-from tutor.web.sheet import Sheet, sheet_of
 
 bp = Blueprint("home", __name__)
 
@@ -43,7 +43,7 @@ def index() -> str:
     rows = []
     for lesson in s.library.lessons():
         try:
-            sheet = sheet_of(learner, lesson.slug)
+            sheet = s.quizzes.sheet(learner, lesson.slug)
         except KubetutorError:
             continue  # its quiz is broken: named among the content problems
         lab = lab_of(lesson)

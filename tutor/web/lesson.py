@@ -14,9 +14,9 @@ from flask_wtf.csrf import generate_csrf
 
 from tutor.content.models import HtmlBlock, Lab, Lesson, Path, PathBlock, QuestionBlock
 from tutor.errors import KubetutorError
+from tutor.learning.sheet import Sheet
 from tutor.web.assets import assets_version
 from tutor.web.context import services
-from tutor.web.sheet import Sheet, sheet_of
 
 bp = Blueprint("lesson", __name__)
 
@@ -112,7 +112,7 @@ def page(slug: str, *, missing: str = "") -> Response:
     s = services()
     learner = s.learner_id()
     lesson = s.library.lesson(slug)
-    sheet = sheet_of(learner, slug)
+    sheet = s.quizzes.sheet(learner, slug)
     lab = lab_of(lesson)
     unlocked = lab is not None and s.labs.unlocked(learner, lab.slug)
     if session.get("lesson") != slug:

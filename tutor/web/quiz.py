@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from tutor.errors import InvalidInput
+from tutor.errors import InvalidInput, NotFound
+from tutor.learning.sheet import Sheet
 from tutor.web import lesson as lesson_page
 from tutor.web.context import services, wants_fragment
-from tutor.web.sheet import Sheet, result_of, sheet_of
 
 bp = Blueprint("quiz", __name__, url_prefix="/lessons/<slug>")
 
@@ -37,7 +37,7 @@ def answer(slug: str, item: str) -> BaseResponse:
     s.quizzes.answer(learner, slug, item, option, attempt=_attempt())
     if not wants_fragment():
         return redirect(url_for("lesson.show", slug=slug, _anchor=f"q-{item}"), code=303)
-    sheet = sheet_of(learner, slug)
+    sheet = s.quizzes.sheet(learner, slug)
     html = render_template("lesson/question.html", q=sheet.questions[item], sheet=sheet, slug=slug, missing="")
     return make_response(html, {"X-Answered": str(sheet.inline_answered)})
 
@@ -45,7 +45,8 @@ def answer(slug: str, item: str) -> BaseResponse:
 @bp.get("/wrap-up")
 def wrap_up(slug: str) -> BaseResponse:
     """The closing form; a submitted attempt leads to its result."""
-    sheet = sheet_of(services().learner_id(), slug)
+    s = services()
+    sheet = s.quizzes.sheet(s.learner_id(), slug)
     if sheet.submitted:
         return redirect(url_for("quiz.result", slug=slug), code=303)
     return _form(slug, sheet, {}, confirm=False)
@@ -75,7 +76,7 @@ def submit(slug: str) -> BaseResponse:
     learner = s.learner_id()
     attempt = _attempt()
     answers = {k.removeprefix(_PREFIX): v for k, v in request.form.items() if k.startswith(_PREFIX) and v}
-    sheet = sheet_of(learner, slug)
+    sheet = s.quizzes.sheet(learner, slug)
     confirmed = request.form.get("confirm") == "yes"
     if sheet.attempt == attempt and not sheet.submitted and not confirmed:
         known = {q.item for q in sheet.questions.values() if q.chosen} | set(answers)
@@ -89,14 +90,16 @@ def submit(slug: str) -> BaseResponse:
 
 
 @bp.get("/result")
-@bp.get("/result/<int:attempt>")
+@bp.get("/result/<int(max=1000000):attempt>")
 def result(slug: str, attempt: int | None = None) -> BaseResponse:
     """A submitted attempt, every question explained; without one, the wrap-up form."""
     s = services()
     learner = s.learner_id()
     lesson = s.library.lesson(slug)
-    sheet = result_of(learner, slug, attempt)
+    sheet = s.quizzes.result(learner, slug, attempt)
     if sheet is None:
+        if attempt is not None:
+            raise NotFound(f"There is no result of attempt {attempt}.", cure="Your profile lists every attempt.")
         return redirect(url_for("quiz.wrap_up", slug=slug), code=303)
     lab = lesson_page.lab_of(lesson)
     return make_response(render_template("quiz/result.html", lesson=lesson, slug=slug, sheet=sheet, lab=lab))
@@ -107,6 +110,6 @@ def retake(slug: str) -> BaseResponse:
     """Begin the next attempt after ``attempt``; sent twice, it begins one."""
     s = services()
     s.quizzes.retake(s.learner_id(), slug, after=_attempt())
-    sheet = sheet_of(s.learner_id(), slug)
+    sheet = s.quizzes.sheet(s.learner_id(), slug)
     first = next((q for q in sheet.questions.values() if q.inline), None)
     return redirect(url_for("lesson.show", slug=slug, _anchor=f"q-{first.item}" if first else None), code=303)
