@@ -8,6 +8,7 @@ import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import timedelta
+from typing import Any
 
 from tutor.clusters.provider import BulkProvider, ClusterSpec, Handle, Provider, Role
 from tutor.content.models import Lab
@@ -164,11 +165,11 @@ class Sessions:
         now = self._deps.now()
         reason = "The time was up." if ending == "expired" else ""
         with self._deps.database.transaction() as tx:
-            values = {"state": "closing", "ending": ending, "reason": reason, "lease_owner": "", "lease_until": None}
+            values: dict[str, Any] = {"state": "closing", "ending": ending, "reason": reason, "lease_owner": "", "lease_until": None}
             if store.change(tx, record.id, states=states, **values) is not None:
                 store.add_event(tx, record.id, "closing", now, ending)
 
-    def _change(self, record: SessionRecord, states: tuple[str, ...], event: str, **values: object) -> SessionRecord:
+    def _change(self, record: SessionRecord, states: tuple[str, ...], event: str, **values: Any) -> SessionRecord:
         with self._deps.database.transaction() as tx:
             changed = store.change(tx, record.id, states=states, **values)
             if changed is not None:
