@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tutor.content.library import Library
     from tutor.content.models import Lab
     from tutor.labs.service import Labs
+    from tutor.labs.worker import Worker
     from tutor.store.base import Database
     from tutor.store.profile import Profile
     from tutor.store.quizzes import Quizzes
@@ -123,3 +124,13 @@ def serve_clusters(settings: Settings, ready: Callable[[], None]) -> None:
         serve(LOOPBACK, settings.api_port, directory, settings.database, settings.sim_timeout_scale, ready)
     except ServeError as e:
         raise Unavailable(str(e), cure=e.cure) from e
+
+
+def create_worker(settings: Settings) -> Worker:
+    """The worker of an installation; its ``run`` works until it is told to stop.
+
+    :raises Unavailable: the data directory or the database cannot be used.
+    """
+    from tutor.labs.worker import Worker
+
+    return Worker(services(settings).labs)

@@ -7,8 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
 from tests.web.fakes import CONTENT, SmallServices, Visitor, small_services
+from tutor.store.base import Database
+from tutor.store.quizzes import Quizzes
 from tutor.web.site import make_site
 
 
@@ -100,3 +103,29 @@ def test_every_page_has_landmarks_a_title_and_a_way_past_the_menu(visitor: Visit
 
 def test_pages_are_not_kept_by_the_browser(services: SmallServices, visitor: Visitor) -> None:
     assert visitor.get("/lessons/doors").headers["Cache-Control"] == "no-store"
+
+
+def test_what_another_process_records_shows_at_once(services: SmallServices, visitor: Visitor) -> None:
+    assert "1 of 2 questions in the text answered" not in visitor.page("/lessons/doors")
+    other = Database(services.settings.database)
+    Quizzes(other, services.library).answer("local", "doors", "which-key", "fits", attempt=1)
+    other.close()
+    assert "1 of 2 questions in the text answered" in visitor.page("/lessons/doors")
+
+
+def test_the_database_number_moves_with_each_commit_only(services: SmallServices) -> None:
+    first = services.database.version()
+    assert first is not None
+    services.quizzes.sheet("local", "doors")
+    assert services.database.version() == first
+    services.quizzes.answer("local", "doors", "which-key", "fits", attempt=1)
+    assert services.database.version() != first
+
+
+def test_a_kept_page_carries_each_visitors_own_token(app: Flask) -> None:
+    first, second = Visitor(app), Visitor(app)
+    first.page("/lessons/doors")
+    page = second.page("/lessons/doors")
+    assert first.token != second.token
+    assert first.token not in page
+    assert "@form-token@" not in page

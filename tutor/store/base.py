@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import DateTime, Engine, create_engine, event
@@ -62,6 +64,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine = make_engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._observer: sqlite3.Connection | None = None
+        self._observing = Lock()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -69,6 +73,25 @@ class Database:
         with self._sessions.begin() as session:
             yield session
 
+    def version(self) -> int | None:
+        """A number that stays the same as long as no process commits anything to the database; None where that
+        cannot be told cheaply (anything but an SQLite file). Readers may keep what they read under one number.
+
+        Source: https://www.sqlite.org/pragma.html#pragma_data_version
+        """
+        url = self.engine.url
+        if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+            return None
+        with self._observing:
+            if self._observer is None:
+                # A connection that never writes: it sees the commits of all others.
+                self._observer = sqlite3.connect(url.database, check_same_thread=False, isolation_level=None)
+            return int(self._observer.execute("PRAGMA data_version").fetchone()[0])
+
     def close(self) -> None:
         """Give every connection back."""
+        with self._observing:
+            if self._observer is not None:
+                self._observer.close()
+                self._observer = None
         self.engine.dispose()

@@ -9,6 +9,7 @@ from flask import current_app, request
 if TYPE_CHECKING:
     from tutor.content.library import Library
     from tutor.settings import Settings
+    from tutor.store.base import Database
     from tutor.store.profile import Profile
     from tutor.store.quizzes import Quizzes
 
@@ -20,6 +21,8 @@ class SiteServices(Protocol):
     def settings(self) -> Settings: ...
     @property
     def library(self) -> Library: ...
+    @property
+    def database(self) -> Database: ...
     @property
     def quizzes(self) -> Quizzes: ...
     @property

@@ -45,7 +45,7 @@ class Prepared:
 
 
 _prepared: dict[str, Prepared] = {}
-_pages: dict[tuple[object, ...], str] = {}
+_pages: dict[tuple[object, ...], tuple[int | None, tuple[object, ...], str]] = {}
 _lock = Lock()
 
 
@@ -109,23 +109,33 @@ def show(slug: str) -> Response:
 
 def page(slug: str, *, missing: str = "") -> Response:
     """The lesson page; ``missing`` names a question that was sent without an answer."""
+    if session.get("lesson") != slug:
+        session["lesson"] = slug
+    html = _html(slug, missing).replace(_FORM_MARK, generate_csrf())
+    return make_response(html, 400 if missing else 200)
+
+
+def _html(slug: str, missing: str) -> str:
+    """The page but for the form token: kept as long as neither the content nor the database changes."""
     s = services()
     learner = s.learner_id()
     lesson = s.library.lesson(slug)
-    sheet = s.quizzes.sheet(learner, slug)
     lab = lab_of(lesson)
+    # Read before the records are: whatever is committed meanwhile makes this page old.
+    version = s.database.version()
+    place = (id(s), learner, slug, missing)
+    content = (lesson.digest, s.library.quiz(lesson.meta.quiz).digest, lab and lab.digest, assets_version())
+    known = _pages.get(place)
+    if known is not None and version is not None and known[:2] == (version, content):
+        return known[2]
+    sheet = s.quizzes.sheet(learner, slug)
     unlocked = lab is not None and s.labs.unlocked(learner, lab.slug)
-    if session.get("lesson") != slug:
-        session["lesson"] = slug
-    key = (lesson.slug, lesson.digest, sheet.key, lab and lab.digest, unlocked, missing, assets_version())
-    html = _pages.get(key)
-    if html is None:
-        html = _render(lesson, sheet, lab, unlocked, missing)
-        with _lock:
-            if len(_pages) >= _KEPT:
-                _pages.clear()
-            _pages[key] = html
-    return make_response(html.replace(_FORM_MARK, generate_csrf()), 400 if missing else 200)
+    html = _render(lesson, sheet, lab, unlocked, missing)
+    with _lock:
+        if len(_pages) >= _KEPT:
+            _pages.clear()
+        _pages[place] = (version, content, html)
+    return html
 
 
 def _render(lesson: Lesson, sheet: Sheet, lab: Lab | None, unlocked: bool, missing: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Flask, session
+from flask import Flask, request, session
 from markupsafe import Markup
 
 from tutor.web import assets, errors, security
 from tutor.web.context import SiteServices
+
+_STATELESS = frozenset({"static", "health.healthz"})
 
 
 def make_site(services: SiteServices) -> Flask:
@@ -29,6 +31,8 @@ def make_site(services: SiteServices) -> Flask:
 
     @app.before_request
     def keep_session() -> None:
+        if request.endpoint in _STATELESS:
+            return
         if not session.permanent:  # setting it again would send the cookie with every answer
             session.permanent = True
 
