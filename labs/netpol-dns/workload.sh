@@ -98,12 +98,16 @@ for word in "$@"; do
   esac
 done
 
-# Rounds run in the background, so that the shell hears TERM while one is waiting for an answer. What the shell itself
-# says about a command that ran into the limit ("Terminated") is no line of the log.
-while :; do
-  for word in "$@"; do
-    case $word in call=*) call "${word#call=}" ;; esac
+# The rounds run in the background, so that the shell hears TERM at once. The calls of a round run side by side, so that one
+# that waits holds nobody up and a round starts every so many seconds. The first waits a second, for what starts together
+# with this pod. What the shell itself says about a command that ran into the limit ("Terminated") is no line of the log.
+{
+  sleep 1
+  while :; do
+    for word in "$@"; do
+      case $word in call=*) call "${word#call=}" & ;; esac
+    done
+    sleep "$every"
   done
-  sleep "$every"
-done 2>/dev/null &
+} 2>/dev/null &
 wait

@@ -49,6 +49,12 @@ def policy_cluster(view: View) -> Cluster:
     return cluster
 
 
+def forget(view: View) -> None:
+    """Drop what :func:`policy_cluster` keeps for a state that nobody will ask about again soon."""
+    for key in ("policy", "by-ip", "services", "nodes"):
+        view.cache.pop(key, None)
+
+
 def is_up(pod: Object) -> bool:
     """Whether a pod has an address and has not ended."""
     status = pod.get("status") or {}

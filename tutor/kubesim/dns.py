@@ -1,6 +1,6 @@
 """Names as a pod resolves them: every query is traffic to the cluster's DNS service, and policy judges it like any other.
 
-Records follow the Kubernetes DNS specification (services, headless services, pods by address) for ``cluster.local``.
+The records themselves are in :mod:`tutor.kubesim.zone`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,29 @@ import struct
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tutor.kubesim.dataplane import Outcome, connect, is_up, pod_ips
+from tutor.kubesim import images
+from tutor.kubesim.dataplane import Outcome, connect, pod_ips
 from tutor.kubesim.view import Object, View
+from tutor.kubesim.zone import AAAA, DOMAIN, PTR, SOA, SRV, A, records
 
-DOMAIN = "cluster.local"
+__all__ = [
+    "AAAA",
+    "DOMAIN",
+    "PTR",
+    "SERVER",
+    "SRV",
+    "A",
+    "Answer",
+    "Result",
+    "answer_message",
+    "ask",
+    "records",
+    "resolve",
+]
+
 SERVER = "10.96.0.10"
-A, PTR, AAAA, SRV = 1, 12, 28, 33
+RESOLVER_LIMIT_S = 20.0
+"""How long a C library waits for a name server that does not answer (two tries of five seconds, twice), as measured."""
 _NOERROR, _FORMERR, _NXDOMAIN, _NOTIMP = 0, 1, 3, 4
 
 
@@ -48,67 +65,12 @@ def resolv_conf(pod: Object) -> str:
     return f"search {' '.join(search_list(pod))}\nnameserver {SERVER}\noptions ndots:5\n"
 
 
-def records(view: View, name: str, kind: int = A) -> tuple[str, ...] | None:
-    """What the cluster's zone holds for a full name; None: no such name (or not in the zone)."""
-    name = name.rstrip(".").lower()
-    if name.endswith(".in-addr.arpa"):
-        return _reverse(view, name)
-    if not name.endswith(f".{DOMAIN}"):
-        return None
-    labels = name.removesuffix(f".{DOMAIN}").split(".")
-    found = _addresses(view, labels)
-    if found is None:
-        return None
-    return (
-        tuple(ip for ip in found if ipaddress.ip_address(ip).version == (6 if kind == AAAA else 4))
-        if kind in (A, AAAA)
-        else ()
-    )
-
-
-def _addresses(view: View, labels: list[str]) -> tuple[str, ...] | None:
-    match labels:
-        case [dashed, namespace, "pod"]:
-            ip = dashed.replace("-", ".")
-            return (ip,) if view.get("namespaces", "", namespace) and ip.count(".") == 3 else None
-        case [name, namespace, "svc"]:
-            service = view.get("services", namespace, name)
-            if service is None:
-                return None
-            ip = service["spec"].get("clusterIP")
-            return _headless(view, service) if ip == "None" else (ip,) if ip else ()
-    return None
-
-
-def _headless(view: View, service: Object) -> tuple[str, ...]:
-    name = service["metadata"]["name"]
-    return tuple(
-        address
-        for s in view.list("endpointslices", service["metadata"]["namespace"])
-        if (s["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == name
-        for e in s.get("endpoints") or []
-        if (e.get("conditions") or {}).get("ready", True)
-        for address in e["addresses"]
-    )
-
-
-def _reverse(view: View, name: str) -> tuple[str, ...] | None:
-    ip = ".".join(reversed(name.removesuffix(".in-addr.arpa").split(".")))
-    for s in view.list("services"):
-        if s["spec"].get("clusterIP") == ip:
-            return (f"{s['metadata']['name']}.{s['metadata']['namespace']}.svc.{DOMAIN}",)
-    for p in view.list("pods"):
-        if is_up(p) and ip in pod_ips(p):
-            return (f"{ip.replace('.', '-')}.{p['metadata']['namespace']}.pod.{DOMAIN}",)
-    return None
-
-
 def ask(view: View, pod: Object, name: str, kind: int = A, *, server: str = SERVER, protocol: str = "UDP") -> Answer:
     """One query for one full name, sent from a pod."""
     connection = connect(view, pod, server, 53, protocol)
     if connection.outcome is Outcome.TIMEOUT:
         return Answer(Result.TIMEOUT)
-    if connection.outcome is Outcome.REFUSED or not _is_dns(connection.destination):
+    if connection.outcome is Outcome.REFUSED or not serves(connection.destination):
         # A closed UDP port answers with an ICMP error: resolvers count it as refused and go on waiting for others.
         return Answer(Result.REFUSED)
     found = records(view, name, kind)
@@ -117,10 +79,11 @@ def ask(view: View, pod: Object, name: str, kind: int = A, *, server: str = SERV
     return Answer(Result.FOUND, name.rstrip("."), found) if found else Answer(Result.NO_DATA, name.rstrip("."))
 
 
-def _is_dns(pod: Object | None) -> bool:
-    from tutor.kubesim.images import repository
-
-    return pod is not None and any(repository(str(c.get("image"))) == "coredns" for c in pod["spec"]["containers"])
+def serves(pod: Object | None) -> bool:
+    """Whether a pod is a name server."""
+    return pod is not None and any(
+        images.repository(str(c.get("image"))) == "coredns" for c in pod["spec"].get("containers") or []
+    )
 
 
 def resolve(view: View, pod: Object, host: str) -> Answer:
@@ -147,35 +110,48 @@ def resolve(view: View, pod: Object, host: str) -> Answer:
 
 
 def answer_message(view: View, query: bytes) -> bytes:
-    """The DNS server's answer to a raw query; a malformed one gets FORMERR."""
+    """The DNS server's answer to a raw query; a malformed one gets FORMERR, less than a header nothing."""
     if len(query) < 12:
         return b""
     ident, flags, questions = struct.unpack_from("!HHH", query)
+    recursion = flags & 0x0100
     try:
         name, end = _read_name(query, 12)
         kind, _klass = struct.unpack_from("!HH", query, end)
     except (IndexError, struct.error, UnicodeDecodeError):
-        return struct.pack("!HHHHHH", ident, 0x8000 | _FORMERR, 0, 0, 0, 0)
-    question = query[12 : end + 4]
+        return struct.pack("!HHHHHH", ident, 0x8000 | recursion | _FORMERR, 0, 0, 0, 0)
     if questions != 1 or flags & 0x7800:
-        return struct.pack("!HHHHHH", ident, 0x8000 | _NOTIMP, 0, 0, 0, 0)
+        return struct.pack("!HHHHHH", ident, 0x8000 | recursion | _NOTIMP, 0, 0, 0, 0)
     found = records(view, name, kind)
     code = _NXDOMAIN if found is None else _NOERROR
-    body = b"".join(_record(kind, value) for value in found or ())
-    recursion = flags & 0x0100
-    head = struct.pack(
-        "!HHHHHH", ident, 0x8400 | recursion | (0x0080 if recursion else 0) | code, 1, len(found or ()), 0, 0
-    )
-    return head + question + body
+    body = b"".join(_record(name, kind, _data(kind, value), 30) for value in found or ())
+    authority = b"" if found else _record(DOMAIN, SOA, _soa(view), 30)
+    counts = (1, len(found or ()), int(bool(authority)), 0)
+    return struct.pack("!HHHHHH", ident, 0x8400 | recursion | code, *counts) + query[12 : end + 4] + body + authority
 
 
-def _record(kind: int, value: str) -> bytes:
-    data = _name(value) if kind == PTR else ipaddress.ip_address(value).packed
-    return struct.pack("!HHHIH", 0xC00C, kind, 1, 30, len(data)) + data
+def _record(name: str, kind: int, data: bytes, ttl_s: int) -> bytes:
+    return _name(name) + struct.pack("!HHIH", kind, 1, ttl_s, len(data)) + data
+
+
+def _data(kind: int, value: str) -> bytes:
+    if kind == PTR:
+        return _name(value)
+    if kind == SRV:
+        priority, weight, port, target = value.split()
+        return struct.pack("!HHH", int(priority), int(weight), int(port)) + _name(target)
+    return ipaddress.ip_address(value).packed
+
+
+def _soa(view: View) -> bytes:
+    serial = int(view.at.timestamp()) & 0xFFFFFFFF
+    head = _name(f"ns.dns.{DOMAIN}") + _name(f"hostmaster.{DOMAIN}")
+    return head + struct.pack("!IIIII", serial, 7200, 1800, 86400, 30)
 
 
 def _name(name: str) -> bytes:
-    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+    labels = [label.encode() for label in name.split(".") if label]
+    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
 
 def _read_name(message: bytes, at: int) -> tuple[str, int]:

@@ -1,12 +1,15 @@
 """A workload's log, derived from the history of its cluster when somebody reads it: nothing ticks while nobody looks.
 
 Each line is one attempt: ``<time> call=<name> target=<url> outcome=<ok|timeout|refused|dns-failure|error> ms=<int>``, the
-same the workload script writes on a real cluster.
+same the workload script (``labs/netpol-dns/workload.sh``) writes on a real cluster, by the same rules: a round every so many
+seconds, its calls side by side, two seconds for an attempt. Simplified: milliseconds come from a hash, and a line is
+written at the moment its attempt starts.
 """
 
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -19,9 +22,9 @@ from tutor.kubesim.view import History, Object, View
 MAX_LINES = 5000
 """The newest lines kept, as a container runtime rotates its logs."""
 _FIRST_S = 1
-"""The workload waits this long before its first calls, so that whatever starts with it can answer."""
+"""The script waits this long before its first calls, so that whatever starts with it can answer."""
 _LIMIT_MS = 2000
-_DNS_LIMIT_MS = 5000
+"""What the script allows an attempt, name lookup included."""
 
 
 def lines(
@@ -76,22 +79,29 @@ def _attempts(
     first = max(0, -int((started - begin).total_seconds() // process.every))
     last = int((now - started).total_seconds() // process.every)
     first = max(first, last - keep // len(process.calls) - 1)
-    known: dict[tuple[int, str], tuple[str, int]] = {}
-    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+    name = pod["metadata"]["name"]
+    begins = [view.at for view in history.epochs]
     for tick in range(first, last + 1):
         moment = started + timedelta(seconds=tick * process.every)
         if moment < begin or moment > now:
             continue
-        index = history.index(moment)
+        view = history.epochs[max(0, bisect_right(begins, moment) - 1)]
         for call in process.calls:
-            key = (index, call.name)
-            if key not in known:
-                view = history.epochs[index]
-                known[key] = attempt(view, view.get("pods", namespace, name) or pod, call)
-            outcome, ms = known[key]
-            if outcome in ("ok", "refused"):
-                ms += hashlib.sha256(f"{name}/{call.name}/{tick}".encode()).digest()[0] % 4
+            outcome, ms = _known(history, view, pod, call)
+            ms += hashlib.sha256(f"{name}/{call.name}/{tick}".encode()).digest()[0] % 4
             yield moment, f"{stamp(moment)} call={call.name} target={call.url} outcome={outcome} ms={ms}"
+
+
+def _known(history: History, view: View, pod: Object, call: images.Call) -> tuple[str, int]:
+    """One call's end in one epoch, worked out once. An epoch of the past keeps the result and drops what led to it."""
+    ends: dict[tuple[str, str], tuple[str, int]] = view.cache.setdefault("attempts", {})
+    key = (pod["metadata"]["uid"], call.url)
+    if key not in ends:
+        here = view.get("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
+        ends[key] = attempt(view, here or pod, call)
+        if view is not history.epochs[-1]:
+            dataplane.forget(view)
+    return ends[key]
 
 
 def attempt(view: View, pod: Object, call: images.Call) -> tuple[str, int]:
@@ -100,12 +110,14 @@ def attempt(view: View, pod: Object, call: images.Call) -> tuple[str, int]:
     host, port = parts.hostname or "", parts.port or 80
     answer = dns.resolve(view, pod, host)
     if not answer.addresses:
-        return "dns-failure", _DNS_LIMIT_MS if answer.result is dns.Result.TIMEOUT else 2
+        return "dns-failure", _LIMIT_MS if answer.result is dns.Result.TIMEOUT else 6
     connection = dataplane.connect(view, pod, answer.addresses[0], port)
     if connection.outcome is Outcome.TIMEOUT:
         return "timeout", _LIMIT_MS
     if connection.outcome is Outcome.REFUSED:
         return "refused", 1
-    if parts.scheme == "http" and (connection.listener is None or connection.listener.page is None):
-        return "error", _LIMIT_MS
-    return "ok", 1
+    if parts.scheme == "tcp":
+        return "ok", 1
+    if connection.listener is None or connection.listener.page is None:
+        return "timeout", _LIMIT_MS  # connected, but nobody answers in HTTP
+    return "ok" if images.has_page(parts.path) else "error", 2

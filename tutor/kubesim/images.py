@@ -47,6 +47,11 @@ class Process:
     scripted: bool = False
 
 
+def has_page(path: str) -> bool:
+    """Whether the simulated listeners have a page at this path; they have one, at the top."""
+    return path.partition("?")[0] in ("", "/", "/index.html")
+
+
 def repository(image: str) -> str:
     """``busybox`` of ``docker.io/library/busybox:1.36@sha256:…``."""
     name = image.partition("@")[0]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,11 +25,44 @@ class Stop(Exception):
         self.code = code
 
 
+class Expired(Exception):
+    """The time that a ``timeout`` around the command allows is over."""
+
+
+class Input:
+    """A standard input: bytes at hand, and more that may come later. What one command reads, the next does not see."""
+
+    def __init__(self, data: bytes = b"", more: AsyncIterator[bytes] | None = None) -> None:
+        self._data, self._more = data, more
+
+    async def _fetch(self) -> bool:
+        chunk = None if self._more is None else await anext(self._more, None)
+        if chunk is None or len(self._data) > MAX_OUTPUT:
+            self._more = None
+            return False
+        self._data += chunk
+        return True
+
+    async def read(self) -> bytes:
+        """Everything up to the end."""
+        while await self._fetch():
+            continue
+        data, self._data = self._data, b""
+        return data
+
+    async def line(self) -> bytes | None:
+        """The next line with its newline, or None at the end."""
+        while b"\n" not in self._data and await self._fetch():
+            continue
+        line, newline, self._data = self._data.partition(b"\n")
+        return line + newline if line or newline else None
+
+
 @dataclass
 class Io:
     """The three streams of one command. Output is collected; the edge sends it on."""
 
-    stdin: bytes = b""
+    stdin: Input = field(default_factory=Input)
     out: Callable[[bytes], None] = lambda _b: None
     err: Callable[[bytes], None] = lambda _b: None
 
@@ -56,8 +89,21 @@ class Context:
     env: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     cwd: str = "/"
+    complaints: Callable[[bytes], None] = lambda _b: None
+    """Where the session's standard error goes, for what runs inside ``$(…)``."""
     last_code: int = 0
     steps: int = 0
+    elapsed: float = 0.0
+    """Seconds that would have passed in a real pod."""
+    budget: float | None = None
+    """Seconds left to the command under a ``timeout``."""
+
+    jobs: list[asyncio.Task[int]] = field(default_factory=list)
+    """Commands that run in the background (``&``)."""
+
+    def subshell(self) -> Context:
+        """A context of its own for a background command; files are shared, variables are copied."""
+        return replace(self, env=dict(self.env), jobs=[])
 
     @property
     def pod(self) -> Object:
@@ -82,8 +128,18 @@ class Context:
             raise Stop(137)
 
     async def wait(self, seconds: float) -> None:
-        """Let real tools' waiting time pass, shortened by the cluster's scale."""
+        """Let real tools' waiting time pass, shortened by the cluster's scale.
+
+        :raises Expired: the ``timeout`` around the command ends it first.
+        """
+        over = self.budget is not None and seconds >= self.budget
+        seconds = min(seconds, self.budget) if self.budget is not None else seconds
+        self.elapsed += seconds
+        if self.budget is not None:
+            self.budget -= seconds
         await self.sleep(min(seconds * self.scale, MAX_SLEEP_S))
+        if over:
+            raise Expired
 
     def read(self, path: str) -> bytes | None:
         """A file's content, or None."""

@@ -3,21 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import datetime
+from typing import Any
 
-from tutor.kubesim import dataplane
 from tutor.kubesim.shell import tools
-from tutor.kubesim.shell.context import Context, Io, Stop
+from tutor.kubesim.shell.context import Context, Expired, Input, Io, Stop
+from tutor.kubesim.shell.environment import environment
+from tutor.kubesim.shell.grammar import SyntaxProblem, parse
 from tutor.kubesim.shell.interpret import call, run_script
+from tutor.kubesim.shell.terminal import Terminal
 from tutor.kubesim.view import Object, View
 
 Write = Callable[[int, bytes], Awaitable[None]]
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_FLUSH_S = 0.05
+_INTERRUPTED = 130
 
 
 class NotExecutable(Exception):
     """The command is no program of the image; the message is the container runtime's."""
+
+
+class _Output:
+    """Collects what commands write, and sends it on."""
+
+    def __init__(self, write: Write, tty: bool) -> None:
+        self._write, self._tty = write, tty
+        self._queue: list[tuple[int, bytes]] = []
+
+    def out(self, data: bytes) -> None:
+        self._queue.append((1, data))
+
+    def err(self, data: bytes) -> None:
+        self._queue.append((1 if self._tty else 2, data))
+
+    async def flush(self) -> None:
+        queue, self._queue = self._queue, []
+        for stream, data in queue:
+            if data:
+                await self._write(stream, data.replace(b"\n", b"\r\n") if self._tty else data)
+
+    async def drive(self, work: Coroutine[Any, Any, int], started: Callable[[asyncio.Task[int]], None]) -> int:
+        """Run a command, sending its output meanwhile; a cancelled session cancels the command."""
+        task = asyncio.ensure_future(work)
+        started(task)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=_FLUSH_S)
+                await self.flush()
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def execute(
@@ -34,100 +71,100 @@ async def execute(
 ) -> int:
     """Run a command in a container.
 
-    :param stdin: what the client sends, or None when it sends nothing.
+    :param stdin: what the client sends, or None when it sends nothing. Read only when the command reads.
     :param write: takes (1 or 2, bytes).
     :returns: the exit code.
     :raises NotExecutable: there is no such program in the image.
     """
     ctx = Context(view, namespace, pod["metadata"]["name"], container, clock, timeout_scale)
     ctx.env = environment(view(), pod, container)
-    name = argv[0].rpartition("/")[2]
-    if ctx.process.tools == "none":
-        raise NotExecutable(
-            f"not available in the simulated pod: the image {container.get('image')} is not simulated beyond its ports"
-        )
-    if name not in tools.TOOLS and name not in ("sh", "ash", "timeout", "time") and name not in tools.NOT_SIMULATED:
-        raise NotExecutable(f'exec: "{argv[0]}": executable file not found in $PATH')
-    queue: list[tuple[int, bytes]] = []
-    io = Io(b"", lambda b: queue.append((1, b)), lambda b: queue.append((1 if tty else 2, b)))
-
-    async def flush() -> None:
-        for stream, data in queue:
-            await write(stream, data.replace(b"\n", b"\r\n") if tty else data)
-        queue.clear()
-
-    shell = name in ("sh", "ash") and not any("c" in a for a in argv[1:] if a.startswith("-")) and len(argv) == 1
+    _refuse_missing(ctx, argv[0])
+    output = _Output(write, tty)
+    ctx.complaints = output.err
+    terminal = Terminal(stdin, lambda data: write(1, data)) if tty and stdin is not None else None
+    more = terminal.lines() if terminal else stdin
+    io = Io(Input(b"", more), output.out, output.err)
     try:
-        if shell and tty and stdin is not None:
-            return await _interactive(ctx, io, stdin, write, flush)
-        if stdin is not None:
-            io.stdin = b"".join([chunk async for chunk in stdin])
-        task = asyncio.ensure_future(call(ctx, argv, io))
-        while not task.done():
-            await asyncio.wait({task}, timeout=0.05)
-            await flush()
-        return task.result()
+        if terminal and len(argv) == 1 and _name(argv[0]) in ("sh", "ash"):
+            return await _interactive(ctx, io, terminal, output, write)
+        watch = _interrupts(terminal)
+        return await output.drive(_guarded(call(ctx, argv, io)), watch)
+    except asyncio.CancelledError:
+        if asyncio.current_task() is not None and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+            raise
+        return _INTERRUPTED
+    finally:
+        if terminal:
+            await terminal.close()
+        await output.flush()
+
+
+def _name(word: str) -> str:
+    return word.rpartition("/")[2]
+
+
+def _refuse_missing(ctx: Context, word: str) -> None:
+    if ctx.process.tools == "none":
+        image = ctx.container.get("image")
+        raise NotExecutable(
+            f'exec: "{word}": not available in the simulated pod: the image {image} has no simulated programs'
+        )
+    if not tools.exists(word):
+        raise NotExecutable(f'exec: "{word}": executable file not found in $PATH')
+
+
+def _interrupts(terminal: Terminal | None) -> Callable[[asyncio.Task[int]], None]:
+    def watch(task: asyncio.Task[int]) -> None:
+        if terminal:
+            terminal.on_interrupt = lambda: _cancel(task)
+
+    return watch
+
+
+def _cancel(task: asyncio.Task[int]) -> None:
+    task.cancel()
+
+
+async def _guarded(work: Coroutine[Any, Any, int]) -> int:
+    try:
+        return await work
     except Stop as stop:
         return stop.code
-    finally:
-        await flush()
+    except Expired:
+        return 143
 
 
-async def _interactive(
-    ctx: Context, io: Io, stdin: AsyncIterator[bytes], write: Write, flush: Callable[[], Awaitable[None]]
-) -> int:
-    """A prompt with the least line editing that feels right: backspace, ^C, ^D."""
-    await write(1, b"/ # ")
-    line = bytearray()
-    async for chunk in stdin:
-        for byte in chunk:
-            if byte in (3,):
-                line.clear()
-                await write(1, b"^C\r\n/ # ")
-            elif byte == 4 and not line:
-                await write(1, b"\r\n")
-                return ctx.last_code
-            elif byte in (8, 127):
-                if line:
-                    del line[-1]
-                    await write(1, b"\b \b")
-            elif byte in (10, 13):
-                await write(1, b"\r\n")
-                text, line = line.decode(errors="replace"), bytearray()
-                ctx.steps = 0
-                await run_script(ctx, text, io)
-                await flush()
-                await write(1, b"/ # ")
-            elif byte >= 32:
-                line.append(byte)
-                await write(1, bytes([byte]))
+async def _interactive(ctx: Context, io: Io, terminal: Terminal, output: _Output, write: Write) -> int:
+    """A prompt; a command that needs another line gets one; ^C ends what runs, ^D or ``exit`` the session."""
+    text = ""
+    await _prompt(ctx, terminal, write, text)
+    while (line := await terminal.line()) is not None:
+        text += line.decode(errors="replace")
+        if not _unfinished(text):
+            ctx.steps = 0
+            try:
+                ctx.last_code = await output.drive(run_script(ctx, text, io), _interrupts(terminal))
+            except Stop as stop:
+                return stop.code
+            except asyncio.CancelledError:
+                if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                    raise
+                ctx.last_code = _INTERRUPTED
+            text = ""
+        await _prompt(ctx, terminal, write, text)
+    await write(1, b"\r\n")
     return ctx.last_code
 
 
-def environment(view: View, pod: Object, container: Object) -> dict[str, str]:
-    """A container's environment: its own variables and those of the services in its namespace."""
-    env = {"PATH": _PATH, "HOSTNAME": pod["metadata"]["name"], "HOME": "/root"}
-    dataplane.policy_cluster(view)
-    for service in view.list("services"):
-        meta, spec = service["metadata"], service["spec"]
-        local = meta["namespace"] == pod["metadata"]["namespace"] or (meta["namespace"], meta["name"]) == (
-            "default",
-            "kubernetes",
-        )
-        ip = spec.get("clusterIP")
-        if not local or not ip or ip == "None":
-            continue
-        name = meta["name"].upper().replace("-", "_")
-        ports = spec.get("ports") or []
-        if ports:
-            env |= {f"{name}_SERVICE_HOST": ip, f"{name}_SERVICE_PORT": str(ports[0]["port"])}
-            env[f"{name}_PORT"] = f"{ports[0].get('protocol', 'TCP').lower()}://{ip}:{ports[0]['port']}"
-    for variable in container.get("env") or []:
-        source = (variable.get("valueFrom") or {}).get("fieldRef", {}).get("fieldPath")
-        fields = {
-            "metadata.name": pod["metadata"]["name"],
-            "metadata.namespace": pod["metadata"]["namespace"],
-            "status.podIP": (pod.get("status") or {}).get("podIP", ""),
-        }
-        env[variable["name"]] = str(variable.get("value", "")) or fields.get(source or "", "")
-    return env
+async def _prompt(ctx: Context, terminal: Terminal, write: Write, text: str) -> None:
+    prompt = b"> " if text else f"{ctx.cwd} # ".encode()
+    terminal.on_interrupt = terminal.give_empty_line
+    await write(1, prompt)
+
+
+def _unfinished(text: str) -> bool:
+    try:
+        parse(text)
+    except SyntaxProblem as problem:
+        return "end of file" in str(problem) or "unterminated" in str(problem)
+    return False

@@ -11,7 +11,7 @@ class SyntaxProblem(Exception):
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a word. ``kind``: ``text``, ``var``, ``command`` (substitution). Quoted parts are never split."""
+    """A piece of a word. ``kind``: ``text``, ``var``, ``command`` (substitution), ``arithmetic``. Quoted parts are never split."""
 
     kind: str
     text: str
@@ -71,10 +71,11 @@ Command = Simple | Loop | If | Group
 
 @dataclass
 class Pipeline:
-    """Commands joined by ``|``; ``!`` inverts the result."""
+    """Commands joined by ``|``; ``!`` inverts the result, ``&`` behind it runs it beside what follows."""
 
     commands: list[Command]
     inverted: bool = False
+    background: bool = False
 
 
 @dataclass
@@ -92,6 +93,8 @@ _RESERVED = {"do", "done", "then", "else", "elif", "fi", "}", "esac"}
 class _Token:
     op: str
     word: Word = ()
+    fd: int | None = None
+    """The number written directly before a redirection."""
 
     def plain(self) -> str:
         """The word when it is unquoted text, else nothing."""
@@ -139,14 +142,12 @@ class _Parser:
         while (t := self.peek()) is not None:
             if (t.plain() in (stops | _RESERVED) and t.plain()) or t.op == ")":
                 break
-            if t.op == "&":
-                raise SyntaxProblem("background jobs (&) are not available in the simulated pod")
-            out.items.append((joiner, self.pipeline()))
+            pipeline = self.pipeline()
+            out.items.append((joiner, pipeline))
             t = self.peek()
-            if t is None or t.op not in (";", "\n", "&&", "||"):
-                if t is not None and t.op == "&":
-                    raise SyntaxProblem("background jobs (&) are not available in the simulated pod")
+            if t is None or t.op not in (";", "\n", "&", "&&", "||"):
                 break
+            pipeline.background = t.op == "&"
             joiner = t.op if t.op in ("&&", "||") else ";"
             self.at += 1
             self.skip(("\n",))
@@ -227,20 +228,10 @@ class _Parser:
         out = Simple()
         while (t := self.peek()) is not None:
             if t.op in (">", ">>", "<", ">&"):
-                self.redirect(out, 0 if t.op == "<" else 1)
+                self.redirect(out, t.fd if t.fd is not None else 0 if t.op == "<" else 1)
                 continue
             if t.op:
                 break
-            following = self.tokens[self.at + 1] if self.at + 1 < len(self.tokens) else None
-            if (
-                t.plain() in ("1", "2")
-                and following is not None
-                and following.op in (">", ">>", ">&")
-                and t.word[0].text == t.plain()
-            ):
-                self.at += 1
-                self.redirect(out, int(t.plain()))
-                continue
             text = t.word[0].text if t.word and t.word[0].kind == "text" and not t.word[0].quoted else ""
             name, eq, rest = text.partition("=")
             if eq and name.isidentifier() and not out.words:
@@ -277,7 +268,9 @@ def _tokens(text: str) -> list[_Token]:
         if op == "<<":
             raise SyntaxProblem("here-documents are not available in the simulated pod")
         if op:
-            tokens.append(_Token(op))
+            number = tokens[-1].plain() if tokens and at and text[at - 1] in "012" and op[0] in "<>" else ""
+            fd = int(tokens.pop().plain()) if number in ("0", "1", "2") else None
+            tokens.append(_Token(op, (), fd))
             at += len(op)
             continue
         word, at = _word(text, at)
@@ -343,6 +336,9 @@ def _double(text: str, at: int, parts: list[Part], add: object) -> int:
 
 
 def _dollar(text: str, at: int, quoted: bool) -> tuple[Part, int]:
+    if text.startswith("$((", at) and "))" in text[at:]:
+        end = text.index("))", at)
+        return Part("arithmetic", text[at + 3 : end], quoted), end + 2
     if text.startswith("$(", at):
         depth, end = 1, at + 2
         while end < len(text) and depth:

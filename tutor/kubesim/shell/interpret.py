@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from tutor.kubesim.shell import tools
-from tutor.kubesim.shell.context import MAX_OUTPUT, Context, Io, Stop
+from tutor.kubesim.shell.arithmetic import ArithmeticProblem, arithmetic
+from tutor.kubesim.shell.context import MAX_OUTPUT, Context, Expired, Input, Io, Stop
 from tutor.kubesim.shell.grammar import (
     Command,
     Group,
@@ -28,7 +30,11 @@ async def run_script(ctx: Context, text: str, io: Io) -> int:
     except SyntaxProblem as e:
         io.complain(f"sh: {e}")
         return 2
-    return await run_sequence(ctx, tree, io)
+    try:
+        return await run_sequence(ctx, tree, io)
+    except ArithmeticProblem as e:
+        io.complain(f"sh: {e}")
+        return 2
 
 
 async def run_sequence(ctx: Context, tree: Sequence, io: Io) -> int:
@@ -37,19 +43,23 @@ async def run_sequence(ctx: Context, tree: Sequence, io: Io) -> int:
     for joiner, pipeline in tree.items:
         if (joiner == "&&" and code != 0) or (joiner == "||" and code == 0):
             continue
+        if pipeline.background:
+            ctx.jobs.append(asyncio.create_task(_pipeline(ctx.subshell(), pipeline, io)))
+            code = ctx.last_code = 0
+            continue
         code = ctx.last_code = await _pipeline(ctx, pipeline, io)
     return code
 
 
 async def _pipeline(ctx: Context, pipeline: Pipeline, io: Io) -> int:
-    data, code = io.stdin, 0
+    source, code = io.stdin, 0
     for i, command in enumerate(pipeline.commands):
         if i == len(pipeline.commands) - 1:
-            code = await _command(ctx, command, Io(data, io.out, io.err))
+            code = await _command(ctx, command, Io(source, io.out, io.err))
         else:
             piece = _Buffer()
-            code = await _command(ctx, command, Io(data, piece.add, io.err))
-            data = bytes(piece.data)
+            code = await _command(ctx, command, Io(source, piece.add, io.err))
+            source = Input(bytes(piece.data))
     return int(not code) if pipeline.inverted else code
 
 
@@ -99,6 +109,7 @@ async def _simple(ctx: Context, command: Simple, io: Io) -> int:
         ctx.env[name] = await _text(ctx, word)
     words = [w for word in command.words for w in await _expand(ctx, word)]
     writes: dict[str, bytearray] = {}
+    shell = io
     for r in command.redirects:
         target = await _text(ctx, r.target)
         if r.op == ">&":
@@ -108,7 +119,7 @@ async def _simple(ctx: Context, command: Simple, io: Io) -> int:
             if content is None:
                 io.complain(f"sh: can't open {target}: no such file")
                 return 1
-            io = Io(content, io.out, io.err)
+            io = Io(Input(content), io.out, io.err)
         else:
             path = ctx.absolute(target)
             buffer = bytearray(ctx.files.get(path, b"") if r.op == ">>" else b"")
@@ -116,7 +127,10 @@ async def _simple(ctx: Context, command: Simple, io: Io) -> int:
             sink = buffer.extend
             io = Io(io.stdin, sink, io.err) if r.fd == 1 else Io(io.stdin, io.out, sink)
     try:
-        return await call(ctx, words, io) if words else 0
+        code = await call(ctx, words, io) if words else 0
+        if code == 143 and words[:1] == ["timeout"]:
+            shell.err(b"Terminated\n")
+        return code
     finally:
         for path, buffer in writes.items():
             if path != "/dev/null":
@@ -130,12 +144,16 @@ async def call(ctx: Context, words: list[str], io: Io) -> int:
     )
     if name == "exit":
         raise Stop(int(words[1]) if len(words) > 1 and words[1].isdigit() else ctx.last_code)
+    if name == "wait":
+        await asyncio.gather(*ctx.jobs)
+        ctx.jobs.clear()
+        return 0
     if name in ("sh", "ash"):
         return await _sh(ctx, words[1:], io)
     if name == "timeout":
         return await _timeout(ctx, words[1:], io)
     if name == "time":
-        return await call(ctx, words[1:], io) if words[1:] else 0
+        return await _time(ctx, words[1:], io)
     tool = tools.TOOLS.get(name)
     if tool is not None:
         return await tool(ctx, words[1:], io)
@@ -158,24 +176,40 @@ async def _sh(ctx: Context, args: list[str], io: Io) -> int:
             return 2
         io.complain(f"sh: running the script {rest[0]} is not available in the simulated pod")
         return 126
-    return await run_script(ctx, io.stdin.decode(errors="replace"), Io(b"", io.out, io.err))
+    return await run_script(ctx, (await io.stdin.read()).decode(errors="replace"), Io(Input(), io.out, io.err))
 
 
 async def _timeout(ctx: Context, args: list[str], io: Io) -> int:
-    """Simulated tools always end by themselves; a limit shorter than their own wait shortens it."""
+    """Ends a command that waits longer than the limit, with the code of a process that TERM has ended."""
     while args and args[0].startswith("-"):
         args = args[2:] if args[0] in ("-s", "-k") else args[1:]
     if len(args) < 2:
         io.complain("BusyBox v1.36.1 multi-call binary.\n\nUsage: timeout [-s SIG] [-k KILL_SECS] SECS PROG ARGS")
         return 1
-    before = ctx.env.get("_limit")
-    ctx.env["_limit"] = args[0].rstrip("s")
+    limit = args[0].rstrip("s")
+    if not limit.replace(".", "", 1).isdigit():
+        io.complain(f"timeout: invalid number '{args[0]}'")
+        return 1
+    before, start = ctx.budget, ctx.elapsed
+    ctx.budget = float(limit) if before is None else min(float(limit), before)
     try:
-        code = await call(ctx, args[1:], io)
+        return await call(ctx, args[1:], io)
+    except Expired:
+        if before is not None and ctx.elapsed - start >= before:
+            raise
+        return 143
     finally:
-        ctx.env.pop("_limit")
-        if before is not None:
-            ctx.env["_limit"] = before
+        ctx.budget = None if before is None else before - (ctx.elapsed - start)
+
+
+async def _time(ctx: Context, words: list[str], io: Io) -> int:
+    """A command, and the time it would have taken in a real pod."""
+    start = ctx.elapsed
+    code = await call(ctx, words, io) if words else 0
+    if code:
+        io.complain(f"Command exited with non-zero status {code}")
+    minutes, seconds = divmod(ctx.elapsed - start, 60)
+    io.complain(f"real\t{int(minutes)}m {seconds:.2f}s\nuser\t0m 0.00s\nsys\t0m 0.00s")
     return code
 
 
@@ -209,8 +243,10 @@ async def _value(ctx: Context, part: Part) -> str:
         return part.text
     if part.kind == "command":
         piece = _Buffer()
-        await run_script(ctx, part.text, Io(b"", piece.add))
+        await run_script(ctx, part.text, Io(Input(), piece.add, ctx.complaints))
         return piece.data.decode(errors="replace").rstrip("\n")
+    if part.kind == "arithmetic":
+        return arithmetic(part.text, ctx.env)
     return _variable(ctx, part.text)
 
 

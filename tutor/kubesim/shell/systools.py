@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 from datetime import UTC
 from typing import Any
 
 from tutor.kubesim import dataplane
-from tutor.kubesim.shell.context import Context, Io, Stop
+from tutor.kubesim.shell.context import Context, Io
 
 
 async def true(ctx: Context, args: list[str], io: Io) -> int:
@@ -161,8 +162,18 @@ async def test(ctx: Context, args: list[str], io: Io) -> int:
 
 async def cd(ctx: Context, args: list[str], io: Io) -> int:
     """Change the working directory."""
-    ctx.cwd = ctx.absolute(args[0]) if args else "/root"
+    path = posixpath.normpath(ctx.absolute(args[0])) if args else "/root"
+    if path not in ("/", "/root", "/tmp", "/etc", "/bin", "/var", "/home") and not any(  # noqa: S108 - the pod's own
+        name.startswith(f"{path}/") for name in [*ctx.files, *_mounts(ctx)]
+    ):
+        io.complain(f"sh: cd: line 0: can't cd to {args[0]}: No such file or directory")
+        return 2
+    ctx.cwd = path
     return 0
+
+
+def _mounts(ctx: Context) -> list[str]:
+    return [m["mountPath"].rstrip("/") + "/" for m in ctx.container.get("volumeMounts") or []]
 
 
 async def pwd(ctx: Context, args: list[str], io: Io) -> int:
@@ -194,13 +205,19 @@ async def busybox(ctx: Context, args: list[str], io: Io) -> int:
     return 0
 
 
-async def quit_(ctx: Context, args: list[str], io: Io) -> int:
-    """``exit``."""
-    raise Stop(int(args[0]) if args and args[0].isdigit() else ctx.last_code)
+async def read(ctx: Context, args: list[str], io: Io) -> int:
+    """``read [-r] NAME…``: a line of standard input, the last name takes what is left."""
+    names = [a for a in args if not a.startswith("-")] or ["REPLY"]
+    line = await io.stdin.line()
+    words = (line or b"").decode(errors="replace").rstrip("\n").split(None, len(names) - 1)
+    for i, name in enumerate(names):
+        ctx.env[name] = words[i].rstrip() if i < len(words) else ""
+    return 0 if line is not None else 1
 
 
 TOOLS = {
     "true": true, ":": true, "false": false, "env": env, "printenv": printenv, "export": export, "unset": unset, "set": true,
     "hostname": hostname, "whoami": whoami, "id": identity, "uname": uname, "date": date, "sleep": sleep, "ps": processes,
     "ls": listing, "test": test, "[": test, "cd": cd, "pwd": pwd, "which": which, "busybox": busybox, "clear": true, "sync": true,
+    "read": read,
 }  # fmt: skip

@@ -8,13 +8,13 @@ import re
 from tutor.kubesim.shell.context import Context, Io
 
 
-def _inputs(ctx: Context, name: str, files: list[str], io: Io) -> tuple[bytes, int]:
+async def _inputs(ctx: Context, name: str, files: list[str], io: Io) -> tuple[bytes, int]:
     """The content of the files named, or standard input; a missing file is complained about."""
     if not files:
-        return io.stdin, 0
+        return await io.stdin.read(), 0
     data, code = b"", 0
     for f in files:
-        content = io.stdin if f == "-" else ctx.read(f)
+        content = await io.stdin.read() if f == "-" else ctx.read(f)
         if content is None:
             io.complain(f"{name}: can't open '{f}': No such file or directory")
             code = 1
@@ -51,7 +51,7 @@ def _split(args: list[str], with_value: str = "") -> tuple[dict[str, str], list[
 
 async def cat(ctx: Context, args: list[str], io: Io) -> int:
     """Files, or standard input."""
-    data, code = _inputs(ctx, "cat", [a for a in args if a == "-" or not a.startswith("-")], io)
+    data, code = await _inputs(ctx, "cat", [a for a in args if a == "-" or not a.startswith("-")], io)
     io.out(data)
     return code
 
@@ -92,14 +92,19 @@ async def printf(ctx: Context, args: list[str], io: Io) -> int:
         io.complain("printf: missing FORMAT")
         return 1
     form, values = args[0], args[1:]
+    numbers = [m[2] in "dxo" for m in _CONVERSION.finditer(form) if m[2] != "%"]
+    bad = [v for i, v in enumerate(values) if numbers and numbers[i % len(numbers)] and not _NUMBER.fullmatch(v)]
+    for value in bad:
+        io.complain(f"sh: invalid number '{value}'")
     slots = len([m for m in _CONVERSION.finditer(form) if m[2] != "%"])
     while True:
         io.out(_unescape(_filled(form, values)))
         values = values[slots:]
         if not values or not slots:
-            return 0
+            return 1 if bad else 0
 
 
+_NUMBER = re.compile(r"-?\d{1,18}|0x[0-9a-fA-F]{1,16}")
 _CONVERSION = re.compile(r"%(-?\d*)([sdxo%b])")
 
 
@@ -112,7 +117,7 @@ def _filled(form: str, values: list[str]) -> str:
             return "%"
         value = next(given, "")
         if match[2] in "dxo":
-            number = int(value, 0) if re.fullmatch(r"-?\d+|0x[0-9a-fA-F]+", value) else 0
+            number = int(value, 16 if "x" in value else 10) if _NUMBER.fullmatch(value) else 0
             value = format(number, match[2])
         width = int(match[1].lstrip("-") or 0)
         return value.ljust(width) if match[1].startswith("-") else value.rjust(width)
@@ -122,18 +127,18 @@ def _filled(form: str, values: list[str]) -> str:
 
 async def head(ctx: Context, args: list[str], io: Io) -> int:
     """First lines (``-n N``) or bytes (``-c N``)."""
-    return _ends(ctx, "head", args, io, lambda items, n: items[:n])
+    return await _ends(ctx, "head", args, io, lambda items, n: items[:n])
 
 
 async def tail(ctx: Context, args: list[str], io: Io) -> int:
     """Last lines (``-n N``) or bytes (``-c N``)."""
-    return _ends(ctx, "tail", args, io, lambda items, n: items[-n:] if n else items[:0])
+    return await _ends(ctx, "tail", args, io, lambda items, n: items[-n:] if n else items[:0])
 
 
-def _ends(ctx: Context, name: str, args: list[str], io: Io, pick: object) -> int:
+async def _ends(ctx: Context, name: str, args: list[str], io: Io, pick: object) -> int:
     args = [f"-n{a[1:]}" if re.fullmatch(r"-\d+", a) else a for a in args]
     flags, files = _split(args, "nc")
-    data, code = _inputs(ctx, name, files, io)
+    data, code = await _inputs(ctx, name, files, io)
     number = flags.get("c") or flags.get("n") or "10"
     if not number.lstrip("+").isdigit():
         io.complain(f"{name}: invalid number '{number}'")
@@ -149,7 +154,7 @@ async def grep(ctx: Context, args: list[str], io: Io) -> int:
     """Lines that match; ``-i -v -c -q -n -o -E -F -e``."""
     flags, rest = _split(args, "em")
     pattern = flags.get("e") or (rest.pop(0) if rest else "")
-    data, code = _inputs(ctx, "grep", rest, io)
+    data, code = await _inputs(ctx, "grep", rest, io)
     try:
         regex = re.compile(re.escape(pattern) if "F" in flags else pattern, re.IGNORECASE if "i" in flags else 0)
     except re.error as e:
@@ -172,10 +177,10 @@ async def grep(ctx: Context, args: list[str], io: Io) -> int:
 async def wc(ctx: Context, args: list[str], io: Io) -> int:
     """Lines, words, bytes."""
     flags, files = _split(args)
-    data, code = _inputs(ctx, "wc", files, io)
+    data, code = await _inputs(ctx, "wc", files, io)
     counts = {"l": data.count(b"\n"), "w": len(data.split()), "c": len(data)}
     chosen = [counts[k] for k in "lwc" if k in flags] or list(counts.values())
-    text = str(chosen[0]) if len(chosen) == 1 else "".join(f"{n:>10}" for n in chosen)
+    text = str(chosen[0]) if len(chosen) == 1 else " ".join(f"{n:>9}" for n in chosen)
     io.print(text + (f" {files[0]}" if files else ""))
     return code
 
@@ -183,7 +188,7 @@ async def wc(ctx: Context, args: list[str], io: Io) -> int:
 async def sort(ctx: Context, args: list[str], io: Io) -> int:
     """Sorted lines; ``-r -n -u``."""
     flags, files = _split(args, "kt")
-    data, code = _inputs(ctx, "sort", files, io)
+    data, code = await _inputs(ctx, "sort", files, io)
     lines = data.decode(errors="replace").splitlines()
 
     def key(line: str) -> tuple[float, str]:
@@ -199,7 +204,7 @@ async def sort(ctx: Context, args: list[str], io: Io) -> int:
 async def uniq(ctx: Context, args: list[str], io: Io) -> int:
     """Adjacent equal lines once; ``-c`` counts."""
     flags, files = _split(args)
-    data, code = _inputs(ctx, "uniq", files, io)
+    data, code = await _inputs(ctx, "uniq", files, io)
     last, count = None, 0
     for line in [*data.decode(errors="replace").splitlines(), None]:
         if line != last and last is not None:
@@ -212,7 +217,7 @@ async def uniq(ctx: Context, args: list[str], io: Io) -> int:
 async def cut(ctx: Context, args: list[str], io: Io) -> int:
     """Fields (``-d -f``) or characters (``-c``)."""
     flags, files = _split(args, "dfc")
-    data, code = _inputs(ctx, "cut", files, io)
+    data, code = await _inputs(ctx, "cut", files, io)
     spec = flags.get("f") or flags.get("c") or ""
     wanted: list[tuple[int, int]] = []
     for piece in spec.split(","):
@@ -234,7 +239,7 @@ async def tr(ctx: Context, args: list[str], io: Io) -> int:
     flags, sets = _split(args)
     source = _unescape(_ranges(sets[0] if sets else "")).decode("latin-1")
     target = _unescape(_ranges(sets[1] if len(sets) > 1 else "")).decode("latin-1")
-    text = io.stdin.decode("latin-1")
+    text = (await io.stdin.read()).decode("latin-1")
     if "d" in flags:
         table = {ord(c): None for c in source}
         io.out(text.translate(table).encode("latin-1"))
@@ -252,7 +257,7 @@ async def sed(ctx: Context, args: list[str], io: Io) -> int:
     """``s/old/new/[g]`` and ``Np`` with ``-n``; nothing else is simulated."""
     flags, rest = _split(args, "e")
     script = flags.get("e") or (rest.pop(0) if rest else "")
-    data, code = _inputs(ctx, "sed", rest, io)
+    data, code = await _inputs(ctx, "sed", rest, io)
     substitute = re.fullmatch(r"s(.)(.*?)\1(.*?)\1(g?)", script)
     only = re.fullmatch(r"(\d+)p", script)
     if not substitute and not only:
@@ -273,7 +278,7 @@ async def sed(ctx: Context, args: list[str], io: Io) -> int:
 async def od(ctx: Context, args: list[str], io: Io) -> int:
     """Bytes in octal words, or with ``-tx1``/``-x1`` in hexadecimal; ``-An`` without offsets."""
     flags, files = _split(args, "AtNjw")
-    data, code = _inputs(ctx, "od", files, io)
+    data, code = await _inputs(ctx, "od", files, io)
     if "N" in flags:
         data = data[: int(flags["N"])]
     for at in range(0, len(data), 16):
@@ -281,7 +286,7 @@ async def od(ctx: Context, args: list[str], io: Io) -> int:
         if flags.get("t", "").startswith("x1"):
             text = "".join(f" {b:02x}" for b in row)
         elif "c" in flags or flags.get("t", "").startswith("c"):
-            text = "".join(f" {chr(b) if 32 <= b < 127 else f'{b:03o}':>3}" for b in row)
+            text = "".join(f" {_shown(b):>3}" for b in row)
         else:
             padded = row + b"\0" * (len(row) % 2)
             text = "".join(f" {padded[i] | padded[i + 1] << 8:06o}" for i in range(0, len(padded), 2))
@@ -291,10 +296,30 @@ async def od(ctx: Context, args: list[str], io: Io) -> int:
     return code
 
 
+def _shown(byte: int) -> str:
+    named = {0: "\\0", 7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r"}
+    return named.get(byte) or (chr(byte) if 32 <= byte < 127 else f"{byte:03o}")
+
+
+async def xxd(ctx: Context, args: list[str], io: Io) -> int:
+    """Hexadecimal and text; ``-p``: plain hexadecimal."""
+    flags, files = _split(args, "lcgs")
+    data, code = await _inputs(ctx, "xxd", files, io)
+    if flags.get("l", "").isdigit():
+        data = data[: int(flags["l"])]
+    step = 30 if "p" in flags else 16
+    for at in range(0, len(data), step):
+        row = data[at : at + step]
+        pairs = " ".join(row[i : i + 2].hex() for i in range(0, len(row), 2))
+        text = "".join(chr(b) if 32 <= b < 127 else "." for b in row)
+        io.print(row.hex() if "p" in flags else f"{at:08x}: {pairs:<40} {text}")
+    return code
+
+
 async def hexdump(ctx: Context, args: list[str], io: Io) -> int:
     """``-C``: canonical hexadecimal and text; plain: 16-bit words."""
     flags, files = _split(args, "ns")
-    data, code = _inputs(ctx, "hexdump", files, io)
+    data, code = await _inputs(ctx, "hexdump", files, io)
     for at in range(0, len(data), 16):
         row = data[at : at + 16]
         if "C" in flags:
@@ -310,7 +335,7 @@ async def hexdump(ctx: Context, args: list[str], io: Io) -> int:
 async def encode64(ctx: Context, args: list[str], io: Io) -> int:
     """``base64``, ``-d`` decodes."""
     flags, files = _split(args, "w")
-    data, code = _inputs(ctx, "base64", files, io)
+    data, code = await _inputs(ctx, "base64", files, io)
     if "d" in flags:
         io.out(base64.b64decode(re.sub(rb"\s", b"", data) + b"=="))
     else:
@@ -320,9 +345,10 @@ async def encode64(ctx: Context, args: list[str], io: Io) -> int:
 
 async def tee(ctx: Context, args: list[str], io: Io) -> int:
     """Standard input to output and to files."""
+    data = await io.stdin.read()
     for path in [a for a in args if not a.startswith("-")]:
-        ctx.files[ctx.absolute(path)] = io.stdin[: 1024 * 1024]
-    io.out(io.stdin)
+        ctx.files[ctx.absolute(path)] = data[: 1024 * 1024]
+    io.out(data)
     return 0
 
 
@@ -341,5 +367,5 @@ async def seq(ctx: Context, args: list[str], io: Io) -> int:
 
 TOOLS = {
     "cat": cat, "echo": echo, "printf": printf, "head": head, "tail": tail, "grep": grep, "egrep": grep, "wc": wc, "sort": sort,
-    "uniq": uniq, "cut": cut, "tr": tr, "sed": sed, "od": od, "hexdump": hexdump, "base64": encode64, "tee": tee, "seq": seq,
+    "uniq": uniq, "cut": cut, "tr": tr, "sed": sed, "od": od, "xxd": xxd, "hexdump": hexdump, "base64": encode64, "tee": tee, "seq": seq,
 }  # fmt: skip

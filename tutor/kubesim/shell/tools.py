@@ -58,3 +58,18 @@ NOT_SIMULATED = frozenset(
     ]
 )
 """Programs the real image has and the simulated one does not: they say so instead of pretending."""
+
+BUILT_IN = frozenset({"sh", "ash", "timeout", "time"})
+"""Programs the interpreter runs itself."""
+
+
+def exists(word: str) -> bool:
+    """Whether the image has this program (a shell's own words like ``cd`` and ``export`` are none)."""
+    directory, _, name = word.rpartition("/")
+    if directory not in ("", "/bin", "/usr/bin", "/sbin", "/usr/sbin"):
+        return False
+    return name in BUILT_IN or name in NOT_SIMULATED or (name in TOOLS and name not in SHELL_ONLY)
+
+
+SHELL_ONLY = frozenset({"cd", "export", "unset", "set", ":", "read"})
+"""Words that are no programs."""
