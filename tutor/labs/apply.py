@@ -155,7 +155,8 @@ def parse(text: str) -> tuple[list[Document], list[Problem]]:
         return [], [Problem(e.line, str(e))]
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
-        return [], [Problem(int(mark.line) + 1 if mark else 0, f"This is not YAML: {e.problem or e.context}.")]
+        last = text.count("\n", 0, len(text.rstrip())) + 1  # an unclosed bracket is noticed behind the last line
+        return [], [Problem(min(int(mark.line) + 1, last) if mark else 0, f"This is not YAML: {e.problem or e.context}.")]
     except yaml.YAMLError as e:
         return [], [Problem(0, f"This is not YAML: {str(e).splitlines()[0]}.")]
     return _documents([n for n in nodes if not _is_null(n)])

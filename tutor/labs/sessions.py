@@ -34,8 +34,8 @@ class Sessions:
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="lab")
 
     def stop(self) -> None:
-        """Wait for work under way; what is not begun yet is taken up by the worker."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        """Wait for work under way. A process killed meanwhile loses nothing: the worker takes it up."""
+        self._executor.shutdown(wait=True)
 
     # -- finding ---------------------------------------------------------------------------------
 
