@@ -129,3 +129,16 @@ def test_a_kept_page_carries_each_visitors_own_token(app: Flask) -> None:
     assert first.token != second.token
     assert first.token not in page
     assert "@form-token@" not in page
+
+
+def test_a_broken_quiz_takes_neither_the_first_page_nor_the_profile_away(tmp_path: Path) -> None:
+    content = tmp_path / "content"
+    shutil.copytree(CONTENT, content)
+    (content / "quizzes" / "doors.yaml").write_text("slug: doors\ntitle: [\n")
+    services = small_services(tmp_path, content)
+    visitor = Visitor(make_site(services))  # type: ignore[arg-type]
+    answers = {path: visitor.get(path).status_code for path in ("/", "/profile", "/glossary", "/content")}
+    lesson = visitor.get("/lessons/doors")
+    services.database.close()
+    assert answers == dict.fromkeys(answers, 200)
+    assert lesson.status_code == 404
