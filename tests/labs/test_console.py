@@ -164,8 +164,7 @@ _words = st.one_of(
 def test_nothing_gets_past_the_parser(lab_dir: Path, words: list[str]) -> None:
     try:
         argv = plan(words, lab_dir / "work").argv
-    except Refused as e:
-        assert e.message
+    except Refused:
         return
     command = COMMANDS[argv[0]]
     ours = argv[: argv.index("--")] if "--" in argv else argv
@@ -192,10 +191,9 @@ def test_nothing_gets_past_the_parser(lab_dir: Path, words: list[str]) -> None:
 def test_any_line_is_read_or_refused(line: str) -> None:
     try:
         commands = split(line)
-    except Refused as e:
-        assert str(e)
-    else:
-        assert commands
+    except Refused:
+        return
+    assert commands
 
 
 def _pipe(text: str, *commands: str) -> str:

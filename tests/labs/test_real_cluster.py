@@ -130,6 +130,8 @@ def test_the_editor_applies_and_says_what_became_of_it(labs: Labs, lab: LabView)
     done = labs.apply(lab.id, "ann", POLICY, False)
     assert (done.ok, done.lines) == (True, ("networkpolicy.networking.k8s.io/deny created",))
     assert _console(labs, lab, "kubectl get netpol -o name") == ("networkpolicy.networking.k8s.io/deny\n", 0)
+    text, code = _console(labs, lab, "kubectl delete -f editor.yaml")
+    assert code == 0, text
 
 
 BAD_FIELD = POLICY.replace("  podSelector: {}\n", "  podSelectors: {}\n")

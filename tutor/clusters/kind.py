@@ -101,7 +101,6 @@ class KindProvider:
                 return handle
             self._delete(name)  # a half-made one, left by a crash
         config = self._kubeconfig(name)
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         argv = [self._command, "create", "cluster", "--name", name, "--kubeconfig", str(config), "--wait", f"{_WAIT_S}s"]
         if self._image:
             argv += ["--image", self._image]
@@ -157,6 +156,7 @@ class KindProvider:
         return str(handle.data.get("name") or self._prefix + handle.lab_id)
 
     def _kubeconfig(self, name: str) -> Path:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self._directory / f"{name}.kubeconfig"
 
     def _names(self) -> list[str]:

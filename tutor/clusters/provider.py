@@ -140,7 +140,7 @@ class BulkProvider(Protocol):
     """A provider whose clusters are made in milliseconds: it takes a lab's objects at once, and a reset makes a new cluster."""
 
     def apply_bulk(self, handle: Handle, objects: Sequence[Mapping[str, Any]]) -> None:
-        """Write many objects, in order.
+        """Write many objects, in order. When it returns, the workloads among them run.
 
         :raises ProvisionError: one was refused.
         """

@@ -187,6 +187,8 @@ class Labs:
         session = self.sessions.ready(lab_id, learner_id)
         lab = self.deps.library.lab(session.slug)
         access = self.deps.access(session, Role.LEARNER)
+        if len(yaml_text) <= editor.MAX_BYTES:  # so that the console can use it: kubectl apply -f editor.yaml
+            (self.deps.directory(session.id) / "work" / "editor.yaml").write_text(yaml_text)
         return editor.apply(access, yaml_text, namespace=lab.namespaces[0], dry_run=dry_run)
 
     def console(self, lab_id: str, learner_id: str, line: str) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import timedelta
 from typing import Any
 
-from tutor.clusters.provider import BulkProvider, ClusterSpec, Handle, Provider, Role
+from tutor.clusters.provider import Access, BulkProvider, ClusterSpec, Handle, Provider, Role
 from tutor.content.models import Lab
 from tutor.errors import Conflict, InvalidInput, KubetutorError, NotFound, ProvisionError, Refused
 from tutor.labs import manifests
@@ -31,6 +31,7 @@ class Sessions:
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
+        self._enforcing: set[str] = set()
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="lab")
 
     def stop(self) -> None:
@@ -231,11 +232,24 @@ class Sessions:
             provider.apply_bulk(handle, objects)
         else:
             manifests.apply(access, objects)
-        manifests.wait_available(access, lab, objects, give_up=lease.lost)
+            manifests.wait_available(access, lab, objects, give_up=lease.lost)
         self._furnish_workspace(lease.lab_id, lab)
+        self._preflight(provider, access, lab)
+
+    def _preflight(self, provider: Provider, access: Access, lab: Lab) -> None:
+        """Prove that the cluster enforces policies before anything is taught on it.
+
+        Where all clusters live in one server, its first cluster proves it for the others of this process.
+
+        :raises ProvisionError: it does not, or that could not be found out.
+        """
+        if provider.name in self._enforcing:
+            return
         result = self._deps.verifier.preflight(lab, access)
         if str(result.outcome) != PASSED:
             raise ProvisionError(result.message, cure=" ".join(result.advice))
+        if isinstance(provider, BulkProvider):
+            self._enforcing.add(provider.name)
 
     def _furnish_workspace(self, lab_id: str, lab: Lab) -> None:
         work = self._deps.directory(lab_id) / "work"
