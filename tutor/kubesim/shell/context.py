@@ -25,6 +25,10 @@ class Stop(Exception):
         self.code = code
 
 
+class Exit(Stop):
+    """``exit``: ends the shell or the subshell it is written in."""
+
+
 class Expired(Exception):
     """The time that a ``timeout`` around the command allows is over."""
 
@@ -93,6 +97,8 @@ class Context:
     """Where the session's standard error goes, for what runs inside ``$(…)``."""
     last_code: int = 0
     steps: int = 0
+    substituted: int = 0
+    """The exit code of the last ``$(…)``, which is that of a line of assignments only."""
     elapsed: float = 0.0
     """Seconds that would have passed in a real pod."""
     budget: float | None = None
@@ -125,6 +131,7 @@ class Context:
         """Count a command, so that an endless loop ends."""
         self.steps += 1
         if self.steps > MAX_STEPS:
+            self.complaints(f"sh: killed: a simulated pod runs at most {MAX_STEPS} commands for one line\n".encode())
             raise Stop(137)
 
     async def wait(self, seconds: float) -> None:

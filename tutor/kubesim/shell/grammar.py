@@ -61,12 +61,21 @@ class If:
 
 @dataclass
 class Group:
-    """``( … )`` or ``{ …; }``."""
+    """``( … )``, which is a shell of its own, or ``{ …; }``."""
 
     body: Sequence
+    subshell: bool = False
 
 
-Command = Simple | Loop | If | Group
+@dataclass
+class Case:
+    """``case WORD in PATTERN|PATTERN) …;; esac``."""
+
+    word: Word
+    branches: list[tuple[list[Word], Sequence]]
+
+
+Command = Simple | Loop | If | Group | Case
 
 
 @dataclass
@@ -140,7 +149,7 @@ class _Parser:
         out, joiner = Sequence(), ";"
         self.skip(("\n",))
         while (t := self.peek()) is not None:
-            if (t.plain() in (stops | _RESERVED) and t.plain()) or t.op == ")":
+            if (t.plain() in (stops | _RESERVED) and t.plain()) or t.op in (")", ";;"):
                 break
             pipeline = self.pipeline()
             out.items.append((joiner, pipeline))
@@ -172,7 +181,7 @@ class _Parser:
             self.at += 1
             body = self.sequence(set())
             self.expect(")")
-            return Group(body)
+            return Group(body, subshell=True)
         if word == "{":
             self.at += 1
             body = self.sequence({"}"})
@@ -187,7 +196,31 @@ class _Parser:
         if word == "if":
             self.at += 1
             return self.conditional()
+        if word == "case":
+            return self.case()
         return self.simple()
+
+    def case(self) -> Case:
+        self.at += 1
+        subject = self.peek()
+        if subject is None or subject.op:
+            raise SyntaxProblem(f"syntax error: unexpected {self.shown()}")
+        self.at += 1
+        self.skip(("\n",))
+        self.expect("in")
+        branches: list[tuple[list[Word], Sequence]] = []
+        self.skip(("\n",))
+        while (t := self.peek()) is not None and t.plain() != "esac":
+            patterns: list[Word] = []
+            while (t := self.peek()) is not None and t.op in ("", "|", "("):
+                if not t.op:
+                    patterns.append(t.word)
+                self.at += 1
+            self.expect(")")
+            branches.append((patterns, self.sequence({"esac"})))
+            self.skip((";;", "\n"))
+        self.expect("esac")
+        return Case(subject.word, branches)
 
     def body(self) -> Sequence:
         self.skip((";", "\n"))

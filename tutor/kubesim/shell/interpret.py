@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import re
+from collections.abc import Coroutine
+from typing import Any
 
 from tutor.kubesim.shell import tools
 from tutor.kubesim.shell.arithmetic import ArithmeticProblem, arithmetic
-from tutor.kubesim.shell.context import MAX_OUTPUT, Context, Expired, Input, Io, Stop
+from tutor.kubesim.shell.context import MAX_OUTPUT, Context, Exit, Expired, Input, Io, Stop
 from tutor.kubesim.shell.grammar import (
+    Case,
     Command,
     Group,
     If,
@@ -44,7 +48,7 @@ async def run_sequence(ctx: Context, tree: Sequence, io: Io) -> int:
         if (joiner == "&&" and code != 0) or (joiner == "||" and code == 0):
             continue
         if pipeline.background:
-            ctx.jobs.append(asyncio.create_task(_pipeline(ctx.subshell(), pipeline, io)))
+            ctx.jobs.append(asyncio.create_task(_apart(_pipeline(ctx.subshell(), pipeline, io))))
             code = ctx.last_code = 0
             continue
         code = ctx.last_code = await _pipeline(ctx, pipeline, io)
@@ -52,15 +56,24 @@ async def run_sequence(ctx: Context, tree: Sequence, io: Io) -> int:
 
 
 async def _pipeline(ctx: Context, pipeline: Pipeline, io: Io) -> int:
+    if len(pipeline.commands) == 1:
+        code = await _command(ctx, pipeline.commands[0], io)
+        return int(not code) if pipeline.inverted else code
     source, code = io.stdin, 0
-    for i, command in enumerate(pipeline.commands):
-        if i == len(pipeline.commands) - 1:
-            code = await _command(ctx, command, Io(source, io.out, io.err))
-        else:
-            piece = _Buffer()
-            code = await _command(ctx, command, Io(source, piece.add, io.err))
-            source = Input(bytes(piece.data))
+    for command in pipeline.commands[:-1]:
+        piece = _Buffer()
+        await _apart(_command(ctx, command, Io(source, piece.add, io.err)))
+        source = Input(bytes(piece.data))
+    code = await _apart(_command(ctx, pipeline.commands[-1], Io(source, io.out, io.err)))
     return int(not code) if pipeline.inverted else code
+
+
+async def _apart(work: Coroutine[Any, Any, int]) -> int:
+    """A part that runs in a process of its own: its ``exit`` ends only itself."""
+    try:
+        return await work
+    except Exit as end:
+        return end.code
 
 
 class _Buffer:
@@ -80,14 +93,27 @@ async def _command(ctx: Context, command: Command, io: Io) -> int:
     match command:
         case Simple():
             return await _simple(ctx, command, io)
+        case Group() if command.subshell:
+            return await _apart(run_sequence(ctx.subshell(), command.body, io))
         case Group():
             return await run_sequence(ctx, command.body, io)
+        case Case():
+            return await _case(ctx, command, io)
         case If():
             if await run_sequence(ctx, command.condition, io) == 0:
                 return await run_sequence(ctx, command.then, io)
             return await run_sequence(ctx, command.otherwise, io) if command.otherwise else 0
         case Loop():
             return await _loop(ctx, command, io)
+
+
+async def _case(ctx: Context, command: Case, io: Io) -> int:
+    value = await _text(ctx, command.word)
+    for patterns, body in command.branches:
+        for pattern in patterns:
+            if fnmatch.fnmatchcase(value, await _text(ctx, pattern)):
+                return await run_sequence(ctx, body, io)
+    return 0
 
 
 async def _loop(ctx: Context, loop: Loop, io: Io) -> int:
@@ -105,6 +131,7 @@ async def _loop(ctx: Context, loop: Loop, io: Io) -> int:
 
 
 async def _simple(ctx: Context, command: Simple, io: Io) -> int:
+    ctx.substituted = 0
     for name, word in command.assigns:
         ctx.env[name] = await _text(ctx, word)
     words = [w for word in command.words for w in await _expand(ctx, word)]
@@ -127,7 +154,7 @@ async def _simple(ctx: Context, command: Simple, io: Io) -> int:
             sink = buffer.extend
             io = Io(io.stdin, sink, io.err) if r.fd == 1 else Io(io.stdin, io.out, sink)
     try:
-        code = await call(ctx, words, io) if words else 0
+        code = await call(ctx, words, io) if words else ctx.substituted
         if code == 143 and words[:1] == ["timeout"]:
             shell.err(b"Terminated\n")
         return code
@@ -143,7 +170,7 @@ async def call(ctx: Context, words: list[str], io: Io) -> int:
         words[0].rpartition("/")[2] if words[0].startswith(("/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/")) else words[0]
     )
     if name == "exit":
-        raise Stop(int(words[1]) if len(words) > 1 and words[1].isdigit() else ctx.last_code)
+        raise Exit(int(words[1]) % 256 if len(words) > 1 and words[1].isdigit() else ctx.last_code)
     if name == "wait":
         await asyncio.gather(*ctx.jobs)
         ctx.jobs.clear()
@@ -168,7 +195,7 @@ async def _sh(ctx: Context, args: list[str], io: Io) -> int:
     flags = [a for a in args if a.startswith("-")]
     rest = [a for a in args if not a.startswith("-")]
     if any("c" in f for f in flags):
-        return await run_script(ctx, rest[0] if rest else "", io)
+        return await _apart(run_script(ctx, rest[0] if rest else "", io))
     if rest:
         content = ctx.read(rest[0])
         if content is None:
@@ -176,7 +203,8 @@ async def _sh(ctx: Context, args: list[str], io: Io) -> int:
             return 2
         io.complain(f"sh: running the script {rest[0]} is not available in the simulated pod")
         return 126
-    return await run_script(ctx, (await io.stdin.read()).decode(errors="replace"), Io(Input(), io.out, io.err))
+    text = (await io.stdin.read()).decode(errors="replace")
+    return await _apart(run_script(ctx, text, Io(Input(), io.out, io.err)))
 
 
 async def _timeout(ctx: Context, args: list[str], io: Io) -> int:
@@ -243,7 +271,9 @@ async def _value(ctx: Context, part: Part) -> str:
         return part.text
     if part.kind == "command":
         piece = _Buffer()
-        await run_script(ctx, part.text, Io(Input(), piece.add, ctx.complaints))
+        inner = ctx.subshell()
+        ctx.substituted = await _apart(run_script(inner, part.text, Io(Input(), piece.add, ctx.complaints)))
+        ctx.steps, ctx.elapsed, ctx.budget = inner.steps, inner.elapsed, inner.budget
         return piece.data.decode(errors="replace").rstrip("\n")
     if part.kind == "arithmetic":
         return arithmetic(part.text, ctx.env)

@@ -6,6 +6,7 @@ import base64
 import re
 
 from tutor.kubesim.shell.context import Context, Io
+from tutor.kubesim.shell.patterns import PatternProblem, compiled
 
 
 async def _inputs(ctx: Context, name: str, files: list[str], io: Io) -> tuple[bytes, int]:
@@ -156,13 +157,17 @@ async def grep(ctx: Context, args: list[str], io: Io) -> int:
     pattern = flags.get("e") or (rest.pop(0) if rest else "")
     data, code = await _inputs(ctx, "grep", rest, io)
     try:
-        regex = re.compile(re.escape(pattern) if "F" in flags else pattern, re.IGNORECASE if "i" in flags else 0)
-    except re.error as e:
-        io.complain(f"grep: bad regex '{pattern}': {e}")
+        regex = compiled(
+            re.escape(pattern) if "F" in flags else pattern,
+            extended=bool({"E", "F"} & set(flags)),
+            ignore_case="i" in flags,
+        )
+    except PatternProblem as e:
+        io.complain(f"grep: {e}")
         return 2
     hits = 0
     for number, line in enumerate(data.decode(errors="replace").splitlines(), 1):
-        match = regex.search(line[:10_000])
+        match = regex.search(line[:2000])
         if bool(match) is ("v" in flags):
             continue
         hits += 1
@@ -172,6 +177,11 @@ async def grep(ctx: Context, args: list[str], io: Io) -> int:
     if "c" in flags:
         io.print(str(hits))
     return code or (0 if hits else 1)
+
+
+async def egrep(ctx: Context, args: list[str], io: Io) -> int:
+    """``grep -E``."""
+    return await grep(ctx, ["-E", *args], io)
 
 
 async def wc(ctx: Context, args: list[str], io: Io) -> int:
@@ -263,13 +273,22 @@ async def sed(ctx: Context, args: list[str], io: Io) -> int:
     if not substitute and not only:
         io.complain(f"sed: the script '{script}' is not available in the simulated pod")
         return 1
+    try:
+        regex = compiled(substitute[2] if substitute else "", extended="r" in flags or "E" in flags)
+    except PatternProblem as e:
+        io.complain(f"sed: {e}")
+        return 1
+    new = re.sub(r"(?<!\\)&", r"\\g<0>", substitute[3]) if substitute else ""
+    if any(int(n) > regex.groups for n in re.findall(r"\\(\d)", new)) or re.search(
+        r"\\[A-Za-z]", new.replace("\\g<0>", "")
+    ):
+        io.complain(
+            f"sed: the replacement '{substitute[3] if substitute else ''}' is not available in the simulated pod"
+        )
+        return 1
     for number, line in enumerate(data.decode(errors="replace").splitlines(), 1):
         if substitute:
-            io.print(
-                re.sub(
-                    substitute[2], substitute[3].replace("&", r"\g<0>"), line[:10_000], count=0 if substitute[4] else 1
-                )
-            )
+            io.print(regex.sub(new, line[:2000], count=0 if substitute[4] else 1))
         elif only and number == int(only[1]):
             io.print(line)
     return code
@@ -366,6 +385,6 @@ async def seq(ctx: Context, args: list[str], io: Io) -> int:
 
 
 TOOLS = {
-    "cat": cat, "echo": echo, "printf": printf, "head": head, "tail": tail, "grep": grep, "egrep": grep, "wc": wc, "sort": sort,
+    "cat": cat, "echo": echo, "printf": printf, "head": head, "tail": tail, "grep": grep, "egrep": egrep, "wc": wc, "sort": sort,
     "uniq": uniq, "cut": cut, "tr": tr, "sed": sed, "od": od, "xxd": xxd, "hexdump": hexdump, "base64": encode64, "tee": tee, "seq": seq,
 }  # fmt: skip
