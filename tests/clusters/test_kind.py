@@ -64,7 +64,9 @@ def make(tmp_path: Path, kind: PlayedKind) -> Callable[..., KindProvider]:
     return lambda **more: KindProvider(tmp_path / "kind", INSTALLATION, runner=kind, **more)
 
 
-def test_create_names_image_and_private_kubeconfig(make: Callable[..., KindProvider], kind: PlayedKind, tmp_path: Path) -> None:
+def test_create_names_image_and_private_kubeconfig(
+    make: Callable[..., KindProvider], kind: PlayedKind, tmp_path: Path
+) -> None:
     handle = make(image="node:v1").create(ClusterSpec("0a1b2c"))
     created = next(c for c in kind.calls if c[1] == "create")
     config = tmp_path / "kind" / "kubetutor-abcdef-0a1b2c.kubeconfig"
@@ -112,7 +114,11 @@ def test_a_cluster_that_is_gone(make: Callable[..., KindProvider]) -> None:
     ("stderr", "says", "permanent"),
     [
         ("ERROR: ... Cannot connect to the Docker daemon at unix:///x", "engine is not running", False),
-        ("permission denied while trying to connect to the Docker daemon socket", "may not use the container engine", True),
+        (
+            "permission denied while trying to connect to the Docker daemon socket",
+            "may not use the container engine",
+            True,
+        ),
         ('ERROR: failed to create cluster: failed to pull image "kindest/node:v9"', "node image cannot be had", True),
         ("write /x: no space left on device", "disk is full", False),
         ("ERROR: something quite new", "something quite new", False),

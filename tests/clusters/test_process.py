@@ -33,7 +33,9 @@ def _alive(pid: int) -> bool:
 
 def test_output_code_and_lines() -> None:
     lines: list[str] = []
-    done = run([*PY, "import sys; print('a\\nb'); sys.stderr.write('c'); sys.exit(3)"], timeout=20, on_line=lines.append)
+    done = run(
+        [*PY, "import sys; print('a\\nb'); sys.stderr.write('c'); sys.exit(3)"], timeout=20, on_line=lines.append
+    )
     assert (done.code, done.stdout, done.stderr) == (3, "a\nb\n", "c")
     assert sorted(lines) == ["a", "b", "c"]
 

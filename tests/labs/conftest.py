@@ -46,6 +46,9 @@ def make(
             {provider.name: provider},
             verifier=verifier or ScriptedVerifier(),
             now=clock,
+            collect_logs=lambda _access, _lab: [
+                {"actor": "web", "pod": "shop/web-1", "lines": [f"{clock():%H:%M} call=api outcome=ok", "start"]}
+            ],
             **more,
         )
         made.append(labs)

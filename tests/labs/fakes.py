@@ -41,7 +41,9 @@ def small_lab(**changes: Any) -> Lab:
         Choice(id="wrong", text="No", explanation="No, because."),
     )
     stages = (
-        Stage(id="look", title="Look", brief="Look.", checks=(Check(id="seen", kind="flows", title="Seen"),), hints=hints),
+        Stage(
+            id="look", title="Look", brief="Look.", checks=(Check(id="seen", kind="flows", title="Seen"),), hints=hints
+        ),
         Stage(
             id="break",
             title="Break",
@@ -160,7 +162,9 @@ class ScriptedVerifier:
                 right = answers.get(c.id) == "right"
                 checks.append({"check": c.id, "outcome": "passed" if right else "failed", "message": "answer"})
             else:
-                checks.append({"check": c.id, "outcome": outcome, "message": f"{c.id} {outcome}", "evidence": [evidence(outcome)]})
+                checks.append(
+                    {"check": c.id, "outcome": outcome, "message": f"{c.id} {outcome}", "evidence": [evidence(outcome)]}
+                )
         worst = [c["outcome"] for c in checks]
         whole = "failed" if "failed" in worst else "could-not-check" if "could-not-check" in worst else "passed"
         return Verdict(whole, checks=tuple(checks))

@@ -208,6 +208,7 @@ def test_the_report_is_made_from_the_records(make: Make, opened: Open, clock: Cl
     labs = make(verifier=verifier)
     view = opened(labs)
     _earn_two(labs, view)
+    clock.forward(minutes=5)
     labs.answer(view.id, "ann", "why", "right")
     labs.check(view.id, "ann", "repair")
     text = labs.report(view.id, "ann")
@@ -218,3 +219,5 @@ def test_the_report_is_made_from_the_records(make: Make, opened: Open, clock: Cl
         assert heading in text
     assert "| web | api:8080/TCP | passed (2026-01-01 12:00:00 UTC) |" in text
     assert "shop/allow \\| x" in text
+    assert "Before the repair:\n\n```text\nshop/web-1: 12:00 call=api outcome=ok\n```" in text
+    assert "After the repair:\n\n```text\nshop/web-1: 12:05 call=api outcome=ok\n```" in text

@@ -48,7 +48,10 @@ def _argv(line: str, root: Path) -> list[str]:
         ("kubectl get pods --watch=false", "get --watch=false pods"),
         ("kubectl logs -f deploy/web --tail=5", "logs --follow=true --tail=5 deploy/web"),
         ("kubectl exec web -- wget -qO- http://api/", "exec web -- wget -qO- http://api/"),
-        ("kubectl exec -it web -c main -- sh -c 'echo $HOME | cat'", "exec¦--container=main¦web¦--¦sh¦-c¦echo $HOME | cat"),
+        (
+            "kubectl exec -it web -c main -- sh -c 'echo $HOME | cat'",
+            "exec¦--container=main¦web¦--¦sh¦-c¦echo $HOME | cat",
+        ),
         ("kubectl apply -f policy.yaml --dry-run=server", "apply --filename=./policy.yaml --dry-run=server"),
         ("kubectl apply -f ./policy.yaml --dry-run", "apply --filename=./policy.yaml --dry-run=unchanged"),
         ("kubectl label pod web tier=front --overwrite", "label --overwrite=true pod web tier=front"),
@@ -56,7 +59,10 @@ def _argv(line: str, root: Path) -> list[str]:
         ("kubectl patch netpol p -p '{\"spec\":{}}' --type merge", 'patch¦--patch={"spec":{}}¦--type=merge¦netpol¦p'),
         ("kubectl rollout status deploy/web", "rollout status deploy/web"),
         ("kubectl auth can-i get pods", "auth can-i get pods"),
-        ("kubectl run t --rm -i --image=busybox:1.36 --restart=Never -- nslookup web", "run --rm=true --stdin=true --image=busybox:1.36 --restart=Never t -- nslookup web"),
+        (
+            "kubectl run t --rm -i --image=busybox:1.36 --restart=Never -- nslookup web",
+            "run --rm=true --stdin=true --image=busybox:1.36 --restart=Never t -- nslookup web",
+        ),
         ("kubectl get pods # everything", "get pods"),
     ],
 )
@@ -67,7 +73,10 @@ def test_what_is_run(lab_dir: Path, line: str, argv: str) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("kubectl get pods --kubeconfig=/etc/passwd", "--kubeconfig is refused: it would make kubectl speak to another"),
+        (
+            "kubectl get pods --kubeconfig=/etc/passwd",
+            "--kubeconfig is refused: it would make kubectl speak to another",
+        ),
         ("kubectl --kubeconfig x get pods", "--kubeconfig is refused"),
         ("kubectl -s https://x get pods", "-s is refused"),
         ("kubectl get pods -s https://x", "-s is refused"),
@@ -143,7 +152,18 @@ def test_every_refused_command_names_itself(lab_dir: Path) -> None:
 
 
 def test_no_allowed_flag_is_also_refused_everywhere() -> None:
-    reads_elsewhere = {"kubeconfig", "server", "token", "as", "context", "cluster", "user", "cache-dir", "raw", "template"}
+    reads_elsewhere = {
+        "kubeconfig",
+        "server",
+        "token",
+        "as",
+        "context",
+        "cluster",
+        "user",
+        "cache-dir",
+        "raw",
+        "template",
+    }
     create_user = {"create"}  # rolebinding --user names a subject, not who asks
     for name, command in COMMANDS.items():
         assert not (reads_elsewhere - ({"user"} if name in create_user else set())) & set(command.flags), name
@@ -151,10 +171,25 @@ def test_no_allowed_flag_is_also_refused_everywhere() -> None:
 
 _words = st.one_of(
     st.sampled_from(
-        [*COMMANDS, *(f"--{f}" for f in REFUSED_FLAGS), *(f"-{s}" for s in "nofAlwkscitpRLqv"), "--", "-", "=", "pods", "-f"]
+        [
+            *COMMANDS,
+            *(f"--{f}" for f in REFUSED_FLAGS),
+            *(f"-{s}" for s in "nofAlwkscitpRLqv"),
+            "--",
+            "-",
+            "=",
+            "pods",
+            "-f",
+        ]
     ),
-    st.sampled_from(["policy.yaml", "../secret.yaml", "link.yaml", "/etc/passwd", "https://x/y", "./policy.yaml", "dir/.."]),
-    st.builds(lambda f, v: f"--{f}={v}", st.sampled_from(sorted({*REFUSED_FLAGS, "filename", "patch-file", "output"})), st.text(max_size=8)),
+    st.sampled_from(
+        ["policy.yaml", "../secret.yaml", "link.yaml", "/etc/passwd", "https://x/y", "./policy.yaml", "dir/.."]
+    ),
+    st.builds(
+        lambda f, v: f"--{f}={v}",
+        st.sampled_from(sorted({*REFUSED_FLAGS, "filename", "patch-file", "output"})),
+        st.text(max_size=8),
+    ),
     st.text(st.sampled_from("-=nfAokscltw/.,:xyz"), max_size=7),
 )
 
@@ -252,7 +287,10 @@ def test_no_pattern_takes_for_ever(pattern: str) -> None:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.text(st.sampled_from("ab|()*.^$[]"), max_size=8), st.lists(st.text(st.sampled_from("ab c"), max_size=6), max_size=4))
+@given(
+    st.text(st.sampled_from("ab|()*.^$[]"), max_size=8),
+    st.lists(st.text(st.sampled_from("ab c"), max_size=6), max_size=4),
+)
 def test_matching_agrees_with_python(pattern: str, lines: list[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of nested sets, which Python may come to know

@@ -31,7 +31,9 @@ def _settled(labs: Labs, view: LabView) -> LabView:
 def test_a_lab_on_a_real_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "html", lambda text: text)
     have = subprocess.run(["docker", "image", "inspect", KIND_IMAGE], capture_output=True, timeout=30, check=False)
-    settings = Settings.from_env({}, data_dir=tmp_path, provider="kind", kind_image=KIND_IMAGE if have.returncode == 0 else "")
+    settings = Settings.from_env(
+        {}, data_dir=tmp_path, provider="kind", kind_image=KIND_IMAGE if have.returncode == 0 else ""
+    )
     database = Database(settings.database)
     Base.metadata.create_all(database.engine)
     labs = Labs(settings, database, Shelf((small_lab(),)), providers(settings), verifier=ScriptedVerifier())

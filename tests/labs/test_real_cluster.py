@@ -152,12 +152,18 @@ BAD_PORT = POLICY + "  ingress:\n  - ports:\n    - port: 99999\n"
         (POLICY + "---\n" + BAD_PORT, 8 + 10, "99999"),
         (BAD_FIELD, 6, "podSelectors"),
         ("x" * (5 * MAX_BYTES), 0, "The text has 5.0 MB; the editor takes 1 MB"),
-        ("---\n".join(["apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"] * 201), 801, "More than 200 manifests"),
+        (
+            "---\n".join(["apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"] * 201),
+            801,
+            "More than 200 manifests",
+        ),
         ("a: &a [1]\nb: [" + "*a, " * 200 + "]\n", 2, "More than 100 aliases"),
         ("a: " + "[" * 500 + "]" * 500, 1, "Nested more than 60"),
     ],
 )
-def test_what_the_editor_finds_wrong_is_told_at_its_line(labs: Labs, lab: LabView, text: str, line: int, says: str) -> None:
+def test_what_the_editor_finds_wrong_is_told_at_its_line(
+    labs: Labs, lab: LabView, text: str, line: int, says: str
+) -> None:
     result = labs.apply(lab.id, "ann", text, False)
     assert not result.ok
     assert says in result.problems[0].message
@@ -166,7 +172,9 @@ def test_what_the_editor_finds_wrong_is_told_at_its_line(labs: Labs, lab: LabVie
 
 
 def test_a_namespace_and_what_lives_in_it_in_one_text(labs: Labs, lab: LabView) -> None:
-    text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: fresh}\n---\n" + POLICY.replace("deny", "d\n  namespace: fresh")
+    text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: fresh}\n---\n" + POLICY.replace(
+        "deny", "d\n  namespace: fresh"
+    )
     result = labs.apply(lab.id, "ann", text, False)
     assert result.ok, result.problems
 

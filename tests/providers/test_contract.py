@@ -52,7 +52,9 @@ def test_it_is_available(provider: Provider) -> None:
 
 def test_creating_again_gives_the_same_cluster(provider: Provider, handle: Handle) -> None:
     with KubeApi(provider.access(handle, Role.VERIFIER)) as api:
-        api.request("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mark"}})
+        api.request(
+            "POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mark"}}
+        )
     again = provider.create(ClusterSpec(handle.lab_id))
     assert again == handle
     with KubeApi(provider.access(again, Role.VERIFIER)) as api:

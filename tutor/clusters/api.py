@@ -148,6 +148,14 @@ class KubeApi:
             raise ApiError(status, body, f"The cluster's API answered {status}.")
         return body
 
+    def text(self, path: str, **query: str) -> str:
+        """What a path answers in plain text (a pod's log). Raises as :meth:`request` does."""
+        with self._open("GET", path, None, query, "", self._timeout) as response:
+            data = response.data
+            if response.status >= 400:
+                self._decode(response.status, data)
+            return data.decode(errors="replace")
+
     def kind(self, api_version: str, kind: str) -> Kind | None:
         """What the cluster knows of a kind, None when it serves no such kind."""
         if api_version not in self._kinds:
@@ -237,7 +245,17 @@ class KubeApi:
 
 
 def tls_context(access: Access) -> ssl.SSLContext:
-    """TLS that trusts the cluster's own authority and nothing else."""
+    """TLS that trusts the cluster's own authority and nothing else.
+
+    :raises Unavailable: the credential is broken.
+    """
+    try:
+        return _context(access)
+    except ssl.SSLError as e:
+        raise Unavailable("This cluster's credential cannot be used.", cure="Reset the lab.") from e
+
+
+def _context(access: Access) -> ssl.SSLContext:
     context = ssl.create_default_context(cadata=access.ca_pem)
     if access.client_cert_pem:
         # The ssl module reads a client certificate from a file only; it is private and gone at once.

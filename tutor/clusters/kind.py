@@ -101,7 +101,17 @@ class KindProvider:
                 return handle
             self._delete(name)  # a half-made one, left by a crash
         config = self._kubeconfig(name)
-        argv = [self._command, "create", "cluster", "--name", name, "--kubeconfig", str(config), "--wait", f"{_WAIT_S}s"]
+        argv = [
+            self._command,
+            "create",
+            "cluster",
+            "--name",
+            name,
+            "--kubeconfig",
+            str(config),
+            "--wait",
+            f"{_WAIT_S}s",
+        ]
         if self._image:
             argv += ["--image", self._image]
         try:
@@ -110,7 +120,11 @@ class KindProvider:
             raise ProvisionError("The kind command is not installed.", cure=e.cure, permanent=True) from e
         except CommandTimeout as e:
             self._delete(name)
-            raise ProvisionError("kind took too long to make the cluster.", cure="Look at the machine's load, then try again.", log=e.output) from e
+            raise ProvisionError(
+                "kind took too long to make the cluster.",
+                cure="Look at the machine's load, then try again.",
+                log=e.output,
+            ) from e
         if done.code != 0:
             self._delete(name)
             raise _explain(done.stderr, "kind could not make the cluster.")
@@ -136,7 +150,9 @@ class KindProvider:
         if not config.exists():
             if name not in self._names():
                 raise NotFound("This lab's cluster is gone.", cure="Open the lab again.")
-            done = self._run([self._command, "export", "kubeconfig", "--name", name, "--kubeconfig", str(config)], timeout=_ASK_S)
+            done = self._run(
+                [self._command, "export", "kubeconfig", "--name", name, "--kubeconfig", str(config)], timeout=_ASK_S
+            )
             if done.code != 0:
                 raise _explain(done.stderr, "kind gives no access to the cluster.")
             config.chmod(0o600)
@@ -149,7 +165,9 @@ class KindProvider:
     def owned(self) -> Iterable[Handle]:
         """Our clusters, by their names."""
         return [
-            Handle(self.name, n.removeprefix(self._prefix), {"name": n}) for n in self._names() if n.startswith(self._prefix)
+            Handle(self.name, n.removeprefix(self._prefix), {"name": n})
+            for n in self._names()
+            if n.startswith(self._prefix)
         ]
 
     def _name(self, handle: Handle) -> str:
@@ -174,7 +192,9 @@ class KindProvider:
                 nodes = api.list("/api/v1/nodes").get("items", [])
         except KubetutorError:
             return False
-        return any(c["type"] == "Ready" and c["status"] == "True" for n in nodes for c in n["status"].get("conditions", []))
+        return any(
+            c["type"] == "Ready" and c["status"] == "True" for n in nodes for c in n["status"].get("conditions", [])
+        )
 
     def _delete(self, name: str) -> None:
         if not name.startswith(self._prefix):

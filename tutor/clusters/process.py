@@ -200,7 +200,9 @@ def start(
         )
     except (FileNotFoundError, PermissionError) as e:
         name = Path(argv[0]).name
-        raise CommandMissing(f"The command {name} cannot be run here.", cure=f"Install {name}; kubetutor doctor names how.") from e
+        raise CommandMissing(
+            f"The command {name} cannot be run here.", cure=f"Install {name}; kubetutor doctor names how."
+        ) from e
     if limits.memory_bytes:
         _limit_memory(process.pid, limits.memory_bytes)
     return Running(process, limits, (stdin or "").encode(), Path(argv[0]).name)

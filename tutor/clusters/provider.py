@@ -91,9 +91,7 @@ class Access:
                 {"name": context, "cluster": {"server": self.server, "certificate-authority-data": b64(self.ca_pem)}}
             ],
             "users": [{"name": context, "user": user}],
-            "contexts": [
-                {"name": context, "context": {"cluster": context, "user": context, "namespace": namespace}}
-            ],
+            "contexts": [{"name": context, "context": {"cluster": context, "user": context, "namespace": namespace}}],
             "current-context": context,
         }
         return yaml.safe_dump(config, sort_keys=False)

@@ -27,9 +27,14 @@ def sim_keys(directory: Path) -> tuple[str, bytes]:
     try:
         return (directory / "ca.crt").read_text(), auth.load_secret(directory)
     except FileNotFoundError as e:
-        raise Unavailable("The process that serves simulated clusters has not run here yet.", cure="Start it with: kubetutor serve") from e
+        raise Unavailable(
+            "The process that serves simulated clusters has not run here yet.", cure="Start it with: kubetutor serve"
+        ) from e
     except OSError as e:
-        raise Unavailable(f"The keys of the simulated clusters cannot be read: {e.strerror}.", cure="Check the owner of the data directory.") from e
+        raise Unavailable(
+            f"The keys of the simulated clusters cannot be read: {e.strerror}.",
+            cure="Check the owner of the data directory.",
+        ) from e
 
 
 def providers(settings: Settings) -> Mapping[str, Provider]:

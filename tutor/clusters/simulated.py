@@ -41,7 +41,9 @@ class SimulatedProvider:
         try:
             self._api().request("PUT", f"{_ADMIN}/{spec.lab_id}", {})
         except ApiError as e:
-            raise ProvisionError(f"The simulated cluster could not be made: {e.message}", permanent=e.status < 500) from e
+            raise ProvisionError(
+                f"The simulated cluster could not be made: {e.message}", permanent=e.status < 500
+            ) from e
         except Unavailable as e:
             raise ProvisionError("The process that serves simulated clusters does not answer.", cure=_CURE) from e
         return Handle(self.name, spec.lab_id)

@@ -110,7 +110,9 @@ def apply(access: Access, text: str, *, namespace: str, dry_run: bool) -> ApplyR
 
 
 def _verb(found: dict[str, Any]) -> str:
-    return "created" if (found.get("metadata") or {}).get("generation", 1) == 1 and not _was_there(found) else "configured"
+    return (
+        "created" if (found.get("metadata") or {}).get("generation", 1) == 1 and not _was_there(found) else "configured"
+    )
 
 
 def _was_there(found: dict[str, Any]) -> bool:
@@ -147,7 +149,12 @@ def parse(text: str) -> tuple[list[Document], list[Problem]]:
     """The manifests of a text, or what is wrong with it."""
     size = len(text.encode())
     if size > MAX_BYTES:
-        return [], [Problem(0, f"The text has {size / 1024 / 1024:.1f} MB; the editor takes {MAX_BYTES // 1024 // 1024} MB. Apply it in parts.")]
+        return [], [
+            Problem(
+                0,
+                f"The text has {size / 1024 / 1024:.1f} MB; the editor takes {MAX_BYTES // 1024 // 1024} MB. Apply it in parts.",
+            )
+        ]
     try:
         _guard(text)
         nodes = [n for n in yaml.compose_all(text, Loader=_LOADER) if n is not None]
@@ -156,7 +163,9 @@ def parse(text: str) -> tuple[list[Document], list[Problem]]:
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         last = text.count("\n", 0, len(text.rstrip())) + 1  # an unclosed bracket is noticed behind the last line
-        return [], [Problem(min(int(mark.line) + 1, last) if mark else 0, f"This is not YAML: {e.problem or e.context}.")]
+        return [], [
+            Problem(min(int(mark.line) + 1, last) if mark else 0, f"This is not YAML: {e.problem or e.context}.")
+        ]
     except yaml.YAMLError as e:
         return [], [Problem(0, f"This is not YAML: {str(e).splitlines()[0]}.")]
     return _documents([n for n in nodes if not _is_null(n)])
@@ -204,7 +213,11 @@ def _documents(nodes: list[yaml.Node]) -> tuple[list[Document], list[Problem]]:
         except InvalidInput as e:
             problems.append(Problem(e.line if isinstance(e, LineError) else line, str(e)))
         except yaml.MarkedYAMLError as e:
-            problems.append(Problem(int(e.problem_mark.line) + 1 if e.problem_mark else line, f"This value cannot be read: {e.problem}."))
+            problems.append(
+                Problem(
+                    int(e.problem_mark.line) + 1 if e.problem_mark else line, f"This value cannot be read: {e.problem}."
+                )
+            )
         except (ValueError, TypeError, RecursionError) as e:
             problems.append(Problem(line, f"A value cannot be read: {e}."))
         if len(documents) > MAX_DOCUMENTS:
@@ -224,7 +237,9 @@ def _flat(nodes: list[yaml.Node]) -> Iterator[yaml.Node]:
 
 def _document(node: yaml.Node) -> Document:
     if not isinstance(node, yaml.MappingNode):
-        raise InvalidInput("A manifest is a mapping with apiVersion, kind and metadata.", cure="Separate manifests by a line with ---.")
+        raise InvalidInput(
+            "A manifest is a mapping with apiVersion, kind and metadata.", cure="Separate manifests by a line with ---."
+        )
     _no_duplicates(node)
     loader = _LOADER("")
     try:
@@ -272,4 +287,6 @@ def _only_json(value: Any) -> None:
     elif isinstance(value, float) and not math.isfinite(value):
         raise InvalidInput("A number is not a number.", cure="Write it in quotes if it is text.")
     elif value is not None and not isinstance(value, str | int | float | bool):
-        raise InvalidInput(f"The value {value} is a {type(value).__name__}, which the API does not take.", cure="Write it in quotes.")
+        raise InvalidInput(
+            f"The value {value} is a {type(value).__name__}, which the API does not take.", cure="Write it in quotes."
+        )

@@ -56,11 +56,12 @@ class Attempts:
         with self._locks[session.id]:
             standing = self.standing(session)
             self._must_be_open(lab, stage, standing)
+            access = self._deps.access(session, Role.VERIFIER)
             result = json_of(
-                self._deps.verifier.run_stage(
-                    lab, stage_id, self._deps.access(session, Role.VERIFIER), answers=standing.answers, now=self._deps.now
-                )
+                self._deps.verifier.run_stage(lab, stage_id, access, answers=standing.answers, now=self._deps.now)
             )
+            if result["outcome"] == PASSED and stage_id not in standing.credits:
+                result["logs"] = self._deps.collect_logs(access, lab)
             self._record(session, stage, result, auto=auto, before=standing.results.get(stage_id))
 
     @staticmethod
@@ -70,7 +71,13 @@ class Attempts:
             raise Conflict(f'This stage opens when "{first.title}" is passed.', cure="Check that stage first.")
 
     def _record(
-        self, session: SessionRecord, stage: Stage, result: Mapping[str, Any], *, auto: bool, before: ResultRecord | None
+        self,
+        session: SessionRecord,
+        stage: Stage,
+        result: Mapping[str, Any],
+        *,
+        auto: bool,
+        before: ResultRecord | None,
     ) -> None:
         now = self._deps.now()
         outcome = str(result["outcome"])
@@ -82,7 +89,9 @@ class Attempts:
                     "The lab was closed while this check ran, so its result was thrown away."
                     if ended
                     else "The lab was reset while this check ran, so its result was thrown away.",
-                    cure="Open the lab again: what you earned stays." if ended else "Check again when the lab is ready.",
+                    cure="Open the lab again: what you earned stays."
+                    if ended
+                    else "Check again when the lab is ready.",
                 )
             earned = stage.id in store.credits_of(tx, session.id)
             if auto and (earned or outcome != PASSED) and _same(before, result, session.generation):
@@ -168,7 +177,9 @@ def find_stage(lab: Lab, stage_id: str) -> Stage:
     """
     found = next((s for s in lab.stages if s.id == stage_id), None)
     if found is None:
-        raise NotFound(f'This lab has no stage "{stage_id}".', cure="Its stages: " + ", ".join(s.id for s in lab.stages) + ".")
+        raise NotFound(
+            f'This lab has no stage "{stage_id}".', cure="Its stages: " + ", ".join(s.id for s in lab.stages) + "."
+        )
     return found
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tutor.clusters.provider import Access, Handle, Provider, Role
 from tutor.content.models import Lab
 from tutor.errors import NotFound, Unavailable
+from tutor.labs.logs import collect
 from tutor.settings import Settings
 from tutor.store.base import Database
 from tutor.store.labs import SessionRecord
@@ -87,6 +88,7 @@ class Deps:
     verifier: Verifier = field(default_factory=RealVerifier)
     is_unlocked: Callable[[str, Lab], bool] = always
     now: Callable[[], datetime] = utc_now
+    collect_logs: Callable[[Access, Lab], list[dict[str, Any]]] = collect
 
     def provider(self, name: str) -> Provider:
         """A provider by name.
@@ -95,7 +97,10 @@ class Deps:
         """
         found = self.providers.get(name)
         if found is None:
-            raise NotFound(f'There is no kind of cluster called "{name}" here.', cure="There are: " + ", ".join(self.providers) + ".")
+            raise NotFound(
+                f'There is no kind of cluster called "{name}" here.',
+                cure="There are: " + ", ".join(self.providers) + ".",
+            )
         return found
 
     def handle(self, session: SessionRecord) -> Handle:

@@ -55,7 +55,11 @@ def wait_available(
     :param give_up: set when nobody needs the lab any more.
     :raises ProvisionError: some were not available in time; they are named.
     """
-    names = {(str(o["metadata"].get("namespace", "default")), str(o["metadata"]["name"])) for o in wanted if o["kind"] == "Deployment"}
+    names = {
+        (str(o["metadata"].get("namespace", "default")), str(o["metadata"]["name"]))
+        for o in wanted
+        if o["kind"] == "Deployment"
+    }
     deadline = clock() + _AVAILABLE_S
     with KubeApi(access) as api:
         while True:

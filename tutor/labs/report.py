@@ -14,6 +14,8 @@ from tutor.labs.views import COULD_NOT_CHECK, PASSED, EvidenceView, evidence_vie
 from tutor.store.labs import CreditRecord, ResultRecord, SessionRecord
 
 _MAX_LOG_LINES = 40
+_HEALTH = ("workloads", "cluster-dns")
+"""Kinds of checks that look at the state of workloads and of the name service."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class _Found:
         return e.source, e.destination, e.port, e.protocol
 
 
-def report(lab: Lab, session: SessionRecord, results: Sequence[ResultRecord], credits_: Mapping[str, CreditRecord]) -> str:
+def report(
+    lab: Lab, session: SessionRecord, results: Sequence[ResultRecord], credits_: Mapping[str, CreditRecord]
+) -> str:
     """The report of one session.
 
     :param results: every verification, oldest first.
@@ -46,13 +50,21 @@ def report(lab: Lab, session: SessionRecord, results: Sequence[ResultRecord], cr
     parts = [
         _head(lab, session, credits_),
         _cause(lab, results, earning),
-        _logs(broken, last),
+        _logs([r for r in results if r.id in earning], _last_earned(results, credits_, momentary)),
         _health(broken, last),
         _user_test(broken, last),
         _decided(last),
         _timeline(lab, results, credits_),
     ]
     return "\n\n".join(p for p in parts if p) + "\n"
+
+
+def _last_earned(
+    results: Sequence[ResultRecord], credits_: Mapping[str, CreditRecord], momentary: set[str]
+) -> list[ResultRecord]:
+    """The result that earned the newest stage which is no momentary one: its logs show the repaired state."""
+    ids = {c.result for c in credits_.values() if c.stage not in momentary}
+    return [r for r in results if r.id in ids][-1:]
 
 
 def _evidence(result: ResultRecord, kinds: Mapping[str, str]) -> list[_Found]:
@@ -65,7 +77,11 @@ def _evidence(result: ResultRecord, kinds: Mapping[str, str]) -> list[_Found]:
 
 def _head(lab: Lab, session: SessionRecord, credits_: Mapping[str, CreditRecord]) -> str:
     done = sum(s.id in credits_ for s in lab.stages)
-    state = "All stages are verified." if done == len(lab.stages) else f"{done} of {len(lab.stages)} stages are verified; this report is not complete."
+    state = (
+        "All stages are verified."
+        if done == len(lab.stages)
+        else f"{done} of {len(lab.stages)} stages are verified; this report is not complete."
+    )
     return (
         f"# Root-cause report: {lab.title}\n\n"
         f"Lab session `{session.id}` on a {session.provider} cluster, opened {_at(session.created)}. {state}\n\n"
@@ -83,17 +99,23 @@ def _cause(lab: Lab, results: Sequence[ResultRecord], earning: Iterable[int]) ->
         for c in r.result.get("checks", []):
             lines.append(f"- {titles.get(r.stage, r.stage)}: {_text(c.get('message', ''))}")
             lines += [f"  - {_text(d)}" for d in c.get("diagnosis", ())]
-    return "## What broke, and why\n\n" + ("\n".join(lines) if lines else "The outage was not verified in this session.")
+    return "## What broke, and why\n\n" + (
+        "\n".join(lines) if lines else "The outage was not verified in this session."
+    )
 
 
-def _logs(broken: Sequence[_Found], last: Sequence[_Found]) -> str:
-    def lines(found: Sequence[_Found]) -> list[str]:
-        seen: dict[str, None] = {}
-        for f in found:
-            for line in f.evidence.detail.splitlines():
-                if "outcome=" in line:
-                    seen[line.strip()] = None
-        return list(seen)[:_MAX_LOG_LINES]
+def _logs(broken: Sequence[ResultRecord], last: Sequence[ResultRecord]) -> str:
+    """What the workloads themselves logged when the breakage, and when the repair, was verified."""
+
+    def lines(results: Sequence[ResultRecord]) -> list[str]:
+        found = [
+            f"{log['pod']}: {line}"
+            for r in results
+            for log in r.result.get("logs", ())
+            for line in log["lines"]
+            if "outcome=" in line
+        ]
+        return list(dict.fromkeys(found))[-_MAX_LOG_LINES:]
 
     return "## Log evidence\n\n" + _before_after(lines(broken), lines(last), "No log line was recorded.")
 
@@ -108,9 +130,15 @@ def _before_after(before: Sequence[str], after: Sequence[str], none: str) -> str
 def _health(broken: Sequence[_Found], last: Sequence[_Found]) -> str:
     def rows(found: Sequence[_Found], when: str) -> list[list[str]]:
         return [
-            [when, f.evidence.source or f.evidence.destination, f.evidence.expected, f.evidence.outcome, _at(f.evidence.at)]
+            [
+                when,
+                f.evidence.source or f.evidence.destination,
+                f.evidence.expected,
+                f.evidence.outcome,
+                _at(f.evidence.at),
+            ]
             for f in found
-            if "health" in f.kind or "workload" in f.kind or "ready" in f.kind or f.evidence.control
+            if f.kind in _HEALTH or f.evidence.control
         ]
 
     body = rows(broken, "before") + rows(last, "after")
@@ -140,8 +168,21 @@ def _user_test(broken: Sequence[_Found], last: Sequence[_Found]) -> str:
 
 
 def _decided(last: Sequence[_Found]) -> str:
-    rows = sorted({(f.evidence.decided_by, f.evidence.source, f"{f.evidence.destination}:{f.evidence.port}/{f.evidence.protocol}", f.evidence.outcome) for f in last if f.evidence.decided_by})
-    return "## Which rule decided\n\n" + _table(["Rule", "From", "To", "Outcome"], [list(r) for r in rows]) if rows else ""
+    rows = sorted(
+        {
+            (
+                f.evidence.decided_by,
+                f.evidence.source,
+                f"{f.evidence.destination}:{f.evidence.port}/{f.evidence.protocol}",
+                f.evidence.outcome,
+            )
+            for f in last
+            if f.evidence.decided_by
+        }
+    )
+    return (
+        "## Which rule decided\n\n" + _table(["Rule", "From", "To", "Outcome"], [list(r) for r in rows]) if rows else ""
+    )
 
 
 def _timeline(lab: Lab, results: Sequence[ResultRecord], credits_: Mapping[str, CreditRecord]) -> str:

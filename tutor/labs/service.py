@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tutor.clusters.provider import Availability, Provider, Role
+from tutor.clusters.provider import Access, Availability, Provider, Role
 from tutor.content.models import Lab
 from tutor.labs.attempts import Attempts, find_stage
 from tutor.labs.deps import Deps, LabSource, RealVerifier, Verifier, always, utc_now
+from tutor.labs.logs import collect
 from tutor.labs.sessions import Sessions
 from tutor.labs.views import (
     CheckView,
@@ -34,8 +35,14 @@ if TYPE_CHECKING:
 __all__ = ["CheckView", "ChoiceView", "EvidenceView", "LabView", "Labs", "ProviderChoice", "StageView"]
 
 _ABOUT = {
-    "simulated": ("Simulated cluster", "Ready at once, needs nothing on this machine. kubectl is real; pods and packets are simulated."),
-    "kind": ("Real cluster (kind)", "A real Kubernetes in containers on this machine: about 20 seconds to start, 500 MB of memory."),
+    "simulated": (
+        "Simulated cluster",
+        "Ready at once, needs nothing on this machine. kubectl is real; pods and packets are simulated.",
+    ),
+    "kind": (
+        "Real cluster (kind)",
+        "A real Kubernetes in containers on this machine: about 20 seconds to start, 500 MB of memory.",
+    ),
 }
 _ASK_AGAIN_S = 30.0
 
@@ -58,8 +65,11 @@ class Labs:
         verifier: Verifier | None = None,
         is_unlocked: Callable[[str, Lab], bool] = always,
         now: Callable[[], datetime] = utc_now,
+        collect_logs: Callable[[Access, Lab], list[dict[str, Any]]] = collect,
     ) -> None:
-        self.deps = Deps(settings, database, library, providers, verifier or RealVerifier(), is_unlocked, now)
+        self.deps = Deps(
+            settings, database, library, providers, verifier or RealVerifier(), is_unlocked, now, collect_logs
+        )
         self.sessions = Sessions(self.deps)
         self.attempts = Attempts(self.deps, self.sessions)
         self._available: dict[str, tuple[float, Availability]] = {}

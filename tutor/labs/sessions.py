@@ -76,11 +76,15 @@ class Sessions:
                 self.begin(found.id)
             return found
         if not self._deps.is_unlocked(learner, lab):
-            raise Refused("This lab opens when the questions of its lesson are passed.", cure="Finish the lesson first.")
+            raise Refused(
+                "This lab opens when the questions of its lesson are passed.", cure="Finish the lesson first."
+            )
         name = provider or self._deps.settings.provider
         self._deps.provider(name)
         if name not in lab.providers:
-            raise InvalidInput(f"This lab does not run on {name} clusters.", cure="It runs on: " + ", ".join(lab.providers) + ".")
+            raise InvalidInput(
+                f"This lab does not run on {name} clusters.", cure="It runs on: " + ", ".join(lab.providers) + "."
+            )
         if found is not None:
             self._to_closing(found.id, learner, ending="closed", states=("failed",))
         record = self._insert(learner, lab, name)
@@ -93,7 +97,14 @@ class Sessions:
         deadline = now + _STARTING + timedelta(minutes=self._deps.settings.lab_minutes)
         with self._deps.database.transaction() as tx:
             record = store.insert_open(
-                tx, id_=id_, learner=learner, slug=lab.slug, provider=provider, now=now, deadline=deadline, digest=lab.digest
+                tx,
+                id_=id_,
+                learner=learner,
+                slug=lab.slug,
+                provider=provider,
+                now=now,
+                deadline=deadline,
+                digest=lab.digest,
             )
             if record is not None:
                 store.add_event(tx, id_, "opened", now, provider)
@@ -166,7 +177,13 @@ class Sessions:
         now = self._deps.now()
         reason = "The time was up." if ending == "expired" else ""
         with self._deps.database.transaction() as tx:
-            values: dict[str, Any] = {"state": "closing", "ending": ending, "reason": reason, "lease_owner": "", "lease_until": None}
+            values: dict[str, Any] = {
+                "state": "closing",
+                "ending": ending,
+                "reason": reason,
+                "lease_owner": "",
+                "lease_until": None,
+            }
             if store.change(tx, record.id, states=states, **values) is not None:
                 store.add_event(tx, record.id, "closing", now, ending)
 
@@ -211,7 +228,12 @@ class Sessions:
         deps = self._deps
         lab = deps.library.lab(record.slug)
         provider = deps.provider(record.provider)
-        if lease.change("requested", "starting", state="starting", reason=record.reason or "The cluster is being made.") is None:
+        if (
+            lease.change(
+                "requested", "starting", state="starting", reason=record.reason or "The cluster is being made."
+            )
+            is None
+        ):
             return
         if record.generation > 0:
             self._wipe(provider, deps.handle(record), lab)

@@ -59,7 +59,9 @@ class LabWatch:
     :param on_change: runs in a thread of the watch; a ``KubetutorError`` from it is logged.
     """
 
-    def __init__(self, name: str, access: Callable[[], Access], namespaces: frozenset[str], on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, access: Callable[[], Access], namespaces: frozenset[str], on_change: Callable[[], None]
+    ) -> None:
         self._name = name
         self._access = access
         self._namespaces = namespaces

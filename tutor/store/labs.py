@@ -145,11 +145,15 @@ def find_closing(tx: Session, learner: str, slug: str) -> SessionRecord | None:
 
 def of_learner(tx: Session, learner: str) -> list[SessionRecord]:
     """Every session of a learner, newest first."""
-    rows = tx.scalars(select(LabSessionRow).where(LabSessionRow.learner == learner).order_by(LabSessionRow.created.desc()))
+    rows = tx.scalars(
+        select(LabSessionRow).where(LabSessionRow.learner == learner).order_by(LabSessionRow.created.desc())
+    )
     return [_session(r) for r in rows]
 
 
-def change(tx: Session, id_: str, *, states: Iterable[str], owner: str | None = None, **values: Any) -> SessionRecord | None:
+def change(
+    tx: Session, id_: str, *, states: Iterable[str], owner: str | None = None, **values: Any
+) -> SessionRecord | None:
     """Set columns if the session is in one of these states (and its lease is this owner's); what is shown has then changed.
 
     :returns: the session afterwards, None when it was not as asked.
@@ -195,7 +199,9 @@ def overdue(tx: Session, now: datetime) -> list[str]:
 def active(tx: Session, since: datetime) -> list[SessionRecord]:
     """Ready sessions somebody has looked at since a moment."""
     where = (LabSessionRow.state == "ready", LabSessionRow.heartbeat >= since)
-    return [_session(r) for r in tx.scalars(select(LabSessionRow).where(*where).order_by(LabSessionRow.heartbeat.desc()))]
+    return [
+        _session(r) for r in tx.scalars(select(LabSessionRow).where(*where).order_by(LabSessionRow.heartbeat.desc()))
+    ]
 
 
 def ended(tx: Session, ids: Iterable[str]) -> set[str]:
@@ -208,7 +214,15 @@ def ended(tx: Session, ids: Iterable[str]) -> set[str]:
 
 
 def add_result(
-    tx: Session, *, session: str, stage: str, generation: int, outcome: str, result: Mapping[str, Any], auto: bool, at: datetime
+    tx: Session,
+    *,
+    session: str,
+    stage: str,
+    generation: int,
+    outcome: str,
+    result: Mapping[str, Any],
+    auto: bool,
+    at: datetime,
 ) -> int:
     """Record a verification; gives its id."""
     row = LabResultRow(

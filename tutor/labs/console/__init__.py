@@ -68,7 +68,9 @@ class Console:
             yield {"exit": _code(0, pipes)}
             return
         if first[0] not in ("kubectl", "k"):
-            raise Refused(f"{first[0][:40]} is not run here: this console runs kubectl, ls, cat and help.", cure=_cure(first[0]))
+            raise Refused(
+                f"{first[0][:40]} is not run here: this console runs kubectl, ls, cat and help.", cure=_cure(first[0])
+            )
         wanted = plan(first[1:], directory / "work")
         for note in wanted.notes:
             yield {"stream": "note", "text": f"{note}\n"}

@@ -201,7 +201,9 @@ def _grep(words: list[str]) -> Filter:
     if "e" in values:
         patterns = values["e"] + patterns
     if len(patterns) != 1 and "e" not in values:
-        raise Refused("grep here takes one pattern and reads what is piped to it.", cure="Quote a pattern that has spaces.")
+        raise Refused(
+            "grep here takes one pattern and reads what is piped to it.", cure="Quote a pattern that has spaces."
+        )
     both = _number("grep -C", values.get("C", ["0"])[-1])
     tests = [_test(p, on) for p in patterns]
 
@@ -240,7 +242,11 @@ def _test(pattern: str, on: set[str]) -> Callable[[str], list[tuple[int, int]] |
         if "x" in on:
             spans = [s for s in spans if s == (0, len(line))]
         if "w" in on:
-            spans = [(a, b) for a, b in spans if not (_wordy(line[a - 1 : a]) if a else False) and not _wordy(line[b : b + 1])]
+            spans = [
+                (a, b)
+                for a, b in spans
+                if not (_wordy(line[a - 1 : a]) if a else False) and not _wordy(line[b : b + 1])
+            ]
         return spans or None
 
     return test

@@ -47,7 +47,9 @@ _SHORTS = {
 }
 
 
-def _command(spec: str, subcommands: str = "", *, dash: bool = False, short: Mapping[str, str] | None = None) -> Command:
+def _command(
+    spec: str, subcommands: str = "", *, dash: bool = False, short: Mapping[str, str] | None = None
+) -> Command:
     """``spec``: flags by what they take: ``name`` nothing, ``name=`` a value, ``name?`` maybe, ``name@`` a file, ``name%`` an output."""
     kinds = {"=": V, "?": M, "@": F, "%": O}
     flags = dict(_EVERYWHERE)
@@ -72,9 +74,7 @@ COMMANDS: Mapping[str, Command] = {
         "resource= resource-name= role= clusterrole= serviceaccount= user= group= schedule= restart= class= rule= hard= duration=",
         dash=True,
     ),
-    "delete": _command(
-        f"{_PICK} all force grace-period= ignore-not-found now output% timeout= wait cascade? dry-run?"
-    ),
+    "delete": _command(f"{_PICK} all force grace-period= ignore-not-found now output% timeout= wait cascade? dry-run?"),
     "label": _command(f"{_PICK} {_CHANGE} all list overwrite resource-version="),
     "annotate": _command(f"{_PICK} {_CHANGE} all list overwrite resource-version="),
     "patch": _command(f"filename@ {_CHANGE} patch= type= subresource= patch-file@", short={"p": "patch"}),
@@ -104,9 +104,14 @@ COMMANDS: Mapping[str, Command] = {
     "diff": _command("filename@ selector= server-side force-conflicts field-manager= show-managed-fields"),
     "events": _command("all-namespaces for= types= watch no-headers output%"),
     "expose": _command(
-        f"{_CHANGE} selector= port= target-port= protocol= name= type= labels= cluster-ip= overrides=", short={"l": "labels"}
+        f"{_CHANGE} selector= port= target-port= protocol= name= type= labels= cluster-ip= overrides=",
+        short={"l": "labels"},
     ),
-    "set": _command(f"selector= {_CHANGE} all env= requests= limits= containers= list overwrite", "image env resources selector", short={"e": "env", "c": "containers"}),
+    "set": _command(
+        f"selector= {_CHANGE} all env= requests= limits= containers= list overwrite",
+        "image env resources selector",
+        short={"e": "env", "c": "containers"},
+    ),
     "cluster-info": _command(""),
 }
 
@@ -137,8 +142,12 @@ _OTHER_USER = "it would make kubectl act as somebody else. This console acts as 
 _SERVER_FILE = "it reads or writes files of the server that runs these pages."
 
 REFUSED_FLAGS: Mapping[str, str] = {
-    **dict.fromkeys(("kubeconfig", "server", "s", "context", "cluster", "tls-server-name", "proxy-url"), _OTHER_CLUSTER),
-    **dict.fromkeys(("token", "as", "as-group", "as-uid", "as-user-extra", "user", "username", "password"), _OTHER_USER),
+    **dict.fromkeys(
+        ("kubeconfig", "server", "s", "context", "cluster", "tls-server-name", "proxy-url"), _OTHER_CLUSTER
+    ),
+    **dict.fromkeys(
+        ("token", "as", "as-group", "as-uid", "as-user-extra", "user", "username", "password"), _OTHER_USER
+    ),
     **dict.fromkeys(
         (
             "cache-dir",

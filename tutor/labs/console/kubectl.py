@@ -54,7 +54,11 @@ def plan(words: Sequence[str], workspace: Path) -> Plan:
         given = f' "{parsed.words[0]}"' if parsed.words else ""
         raise Refused(f"kubectl {name}{given} is not run here. It takes: {', '.join(command.subcommands)}.")
     notes = _drop_terminal(name, parsed)
-    argv = [name, *(f"--{f}={_checked(name, command, f, v, workspace)}" for f, v in parsed.flags), *map(_plain_word, parsed.words)]
+    argv = [
+        name,
+        *(f"--{f}={_checked(name, command, f, v, workspace)}" for f, v in parsed.flags),
+        *map(_plain_word, parsed.words),
+    ]
     if parsed.program is not None:
         argv += ["--", *parsed.program]
     return Plan(tuple(argv), tuple(notes), _follows(name, parsed))
@@ -101,7 +105,11 @@ def _refuse_flag(command: str, name: str, shown: str) -> NoReturn:
     label = shown.partition("=")[0][:40]
     if name in REFUSED_FLAGS:
         raise Refused(f"{label} is refused: {REFUSED_FLAGS[name]}")
-    cure = "Put -- before the program's own words." if command in ("exec", "run") else "Type help to see what this console runs."
+    cure = (
+        "Put -- before the program's own words."
+        if command in ("exec", "run")
+        else "Type help to see what this console runs."
+    )
     raise Refused(f"kubectl {command} takes no {label} here.", cure=cure)
 
 
@@ -120,7 +128,9 @@ def _parse(name: str, command: Command, words: Sequence[str]) -> _Parsed:
         elif word.startswith("-") and len(word) > 1:
             _short(name, command, word, feed, parsed)
         elif word == "-":
-            raise Refused("- would read text that is typed, which is not possible here. Use the editor beside the console.")
+            raise Refused(
+                "- would read text that is typed, which is not possible here. Use the editor beside the console."
+            )
         else:
             parsed.words.append(word)
     return parsed
@@ -176,7 +186,10 @@ def _checked(name: str, command: Command, flag: str, value: str, workspace: Path
     if takes is Takes.FILE:
         return ",".join(workspace_file(part, workspace, f"kubectl {name}") for part in value.split(","))
     if takes is Takes.OUTPUT and value.partition("=")[0] not in _FORMATS:
-        raise Refused(f"The output format {value.partition('=')[0][:40]} is refused.", cure="There are: " + ", ".join(_FORMATS) + ".")
+        raise Refused(
+            f"The output format {value.partition('=')[0][:40]} is refused.",
+            cure="There are: " + ", ".join(_FORMATS) + ".",
+        )
     return value
 
 
@@ -192,7 +205,9 @@ def workspace_file(given: str, workspace: Path, who: str) -> str:
     :raises Refused: it is a URL, lies elsewhere, is no plain file, or is not there.
     """
     if given == "-":
-        raise Refused(f"{who} -f - would read text that is typed, which is not possible here. Use the editor beside the console.")
+        raise Refused(
+            f"{who} -f - would read text that is typed, which is not possible here. Use the editor beside the console."
+        )
     _plain_word(given)
     path = Path(given)
     if not given or path.is_absolute() or ".." in path.parts or given.startswith("~") or "*" in given or "\0" in given:
@@ -216,7 +231,9 @@ def _drop_terminal(name: str, parsed: _Parsed) -> list[str]:
     if kept == parsed.flags:
         return []
     parsed.flags = kept
-    return ["This console is not a terminal, so -t is left out. For a shell inside a pod use kubetutor lab shell in your own terminal."]
+    return [
+        "This console is not a terminal, so -t is left out. For a shell inside a pod use kubetutor lab shell in your own terminal."
+    ]
 
 
 def _follows(name: str, parsed: _Parsed) -> bool:
