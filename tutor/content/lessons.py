@@ -4,138 +4,195 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path as File
 
 from tutor.content import markdown
 from tutor.content.models import HtmlBlock, Lesson, LessonMeta, Path, PathBlock, QuestionBlock, Section, Term
-from tutor.content.source import Broken, Problem, digest, model, models, parse, read
+from tutor.content.source import SLUG, Broken, Lines, Problem, Source, digest, doubles, model, models, parse, read
 
-_HEADING = re.compile(r"^##\s+(.+?)\s*(?:\{#([a-z0-9-]+)\})?\s*$")
-_DIRECTIVE = re.compile(r"^\{\{\s*(path|question)\s*(?::\s*([a-z0-9-]+)\s*)?\}\}\s*$")
-_WORDS_A_MINUTE = 200
 Block = HtmlBlock | QuestionBlock | PathBlock
+_HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*(?:\{#([^}]*)\})?\s*$")
+_DIRECTIVE = re.compile(r"^\{\{\s*(path|question)\s*(?::\s*([a-z0-9-]+)\s*)?\}\}\s*$")
+_LOOKS_LIKE_ONE = re.compile(r"^\s*\{\{|\{\{\s*(path|question)\b")
+_PARTS = frozenset({"objectives", "wrap-up", "lab", "glossary", "sources"})
+"""Ids of the page's own parts: text may link to them, headings may not take them."""
+_PREFIXES = ("term-", "q-", "path-")
+_WORDS_A_MINUTE = 200
+_CODE_WORDS_A_MINUTE = 100
 
 
-def load(root: File, directory: File) -> Lesson:
+def load(root: File, directory: File, lines: Lines) -> Lesson:
     """One lesson.
 
+    :param lines: where each objective and each question's place is noted.
     :raises Broken: with every problem of its files.
     """
     path = directory / "lesson.md"
     name = path.relative_to(root).as_posix()
     text = read(root, path)
     front, body, first = _split(name, text)
-    meta = model(LessonMeta, parse(name, front, 2))
+    meta_source = parse(name, front, 2)
+    meta = model(LessonMeta, meta_source)
     glossary = _optional(root, directory / "glossary.yaml")
-    terms = models(Term, parse(*glossary)) if glossary else ()
     figure = _optional(root, directory / "path.yaml")
-    path_model = model(Path, parse(*figure)) if figure else None
-    intro, sections = _sections(name, body, first)
-    lesson = Lesson(
-        slug=directory.name,
-        meta=meta,
-        intro=intro,
-        sections=sections,
-        glossary=terms,
-        path=path_model,
-        words=markdown.words(body),
-        minutes=0,
-        digest=digest(text, *(t[1] for t in (glossary, figure) if t)),
-    )
-    problems = list(_check(lesson, name, body, first))
+    terms = models(Term, glossary) if glossary else ()
+    figure_model = model(Path, figure) if figure else None
+    cut = _Cut(name, body, first, lines)
+    problems = [
+        *cut.problems,
+        *(
+            meta_source.problem(("objectives", i), f'two objectives have the id "{o}"')
+            for i, o in _ids(meta.objectives)
+        ),
+        *_check_links(name, body, first, cut.ids, {t.id for t in terms}),
+        *(_check_glossary(terms, glossary) if glossary else ()),
+        *(_check_path(figure_model, figure) if figure and figure_model else ()),
+    ]
+    if figure_model is None and (name, "path") in lines:
+        problems.append(Problem(name, lines[name, "path"], "the path figure needs path.yaml beside the lesson"))
     if problems:
         raise Broken(problems)
-    questions = sum(isinstance(b, QuestionBlock) for b in _blocks(lesson))
-    return lesson.model_copy(update={"minutes": math.ceil(lesson.words / _WORDS_A_MINUTE) + questions})
+    words, code = markdown.words(body), markdown.code_words(body)
+    reading = (words - code) / _WORDS_A_MINUTE + code / _CODE_WORDS_A_MINUTE
+    return Lesson(
+        slug=directory.name,
+        meta=meta,
+        intro=tuple(cut.intro),
+        sections=tuple(Section(id=i, title=t, blocks=tuple(b)) for i, t, b in cut.sections),
+        glossary=terms,
+        path=figure_model,
+        words=words,
+        minutes=math.ceil(reading) + cut.questions,
+        digest=digest(
+            text, *(read(root, directory / f) for f in ("glossary.yaml", "path.yaml") if (directory / f).exists())
+        ),
+    )
 
 
-def _optional(root: File, path: File) -> tuple[str, str] | None:
-    return (path.relative_to(root).as_posix(), read(root, path)) if path.exists() else None
+def _optional(root: File, path: File) -> Source | None:
+    return parse(path.relative_to(root).as_posix(), read(root, path)) if path.exists() else None
+
+
+def _ids(things: Iterable[Term] | Iterable[object]) -> Iterator[tuple[int, str]]:
+    return doubles([str(getattr(t, "id", "")) for t in things])
 
 
 def _split(name: str, text: str) -> tuple[str, str, int]:
     """Front matter, body, and the body's first line."""
     lines = text.split("\n")
-    if not lines or lines[0].strip() != "---" or "---" not in (line.strip() for line in lines[1:]):
+    if lines[0].strip() != "---" or "---" not in (line.strip() for line in lines[1:]):
         raise Broken([Problem(name, 1, "must begin with front matter between two lines of ---")])
     end = next(i for i, line in enumerate(lines[1:], 1) if line.strip() == "---")
     return "\n".join(lines[1:end]), "\n".join(lines[end + 1 :]), end + 2
 
 
-def _sections(name: str, body: str, first: int) -> tuple[tuple[Block, ...], tuple[Section, ...]]:
-    """The text cut at level-two headings and directives; code fences are left whole."""
-    intro: list[Block] = []
-    sections: list[tuple[str, str, list[Block]]] = []
-    target: list[Block] = intro
-    piece: list[str] = []
-    fence = ""
+class _Cut:
+    """The text cut at level-two headings and directives. Code is left whole: what stands in it is no heading."""
 
-    def flush() -> None:
-        if "".join(piece).strip():
-            target.append(HtmlBlock(html=markdown.render("\n".join(piece))))
-        piece.clear()
+    def __init__(self, name: str, body: str, first: int, lines: Lines) -> None:
+        self.intro: list[Block] = []
+        self.sections: list[tuple[str, str, list[Block]]] = []
+        self.problems: list[Problem] = []
+        self.ids: set[str] = set()
+        self.questions = 0
+        self._name, self._lines, self._target, self._piece = name, lines, self.intro, list[str]()
+        fence = 0
+        for number, (line, bare) in enumerate(
+            zip(body.split("\n"), markdown.prose(body).split("\n"), strict=True), first
+        ):
+            fence = fence or (number if re.match(r"\s*(```|~~~)", bare) else 0)
+            if bare.startswith("#") and (heading := _HEADING.match(line)):
+                self._heading(number, line, heading)
+            elif _LOOKS_LIKE_ONE.search(bare):
+                self._directive(number, line)
+            else:
+                self._piece.append(line)
+        self._flush()
+        if fence:
+            self.problems.append(Problem(name, fence, "this block of code is never closed"))
 
-    for number, line in enumerate(body.split("\n"), first):
-        marker = re.match(r"\s*(```+|~~~+)", line)
-        if marker and (not fence or line.strip() == fence):
-            fence = "" if fence else marker[1]
-        if not fence and (heading := _HEADING.match(line)):
-            flush()
-            slug = heading[2] or re.sub(r"[^a-z0-9]+", "-", heading[1].lower()).strip("-")
-            target = []
-            sections.append((slug, markdown.inline(heading[1]), target))
-        elif not fence and line.lstrip().startswith("{{"):
-            directive = _DIRECTIVE.match(line)
-            if directive is None or (directive[1] == "question") != bool(directive[2]):
-                raise Broken([Problem(name, number, "a directive is {{ path }} or {{ question: item-id }}")])
-            flush()
-            target.append(PathBlock() if directive[1] == "path" else QuestionBlock(item=directive[2]))
+    def _flush(self) -> None:
+        if "".join(self._piece).strip():
+            self._target.append(HtmlBlock(html=markdown.render("\n".join(self._piece))))
+        self._piece.clear()
+
+    def _heading(self, number: int, line: str, heading: re.Match[str]) -> None:
+        level, title, given = len(heading[1]), heading[2], heading[3]
+        slug = given if given is not None else re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+        if level == 1:
+            self._problem(number, "the title stands in the front matter: headings of the text begin with ##")
+        elif given is not None or level == 2:
+            if not SLUG.fullmatch(slug):
+                self._problem(
+                    number,
+                    "a heading needs an id like {#allow-dns}: small letters, digits and single hyphens, at most 64",
+                )
+            elif slug in self.ids:
+                self._problem(number, f'two headings have the id "{slug}"')
+            elif slug in _PARTS or slug.startswith(_PREFIXES):
+                self._problem(number, f'the id "{slug}" belongs to a part of the page: take another one')
+            self.ids.add(slug)
+        if level != 2:
+            self._piece.append(line)
+        elif not self.problems:
+            self._flush()
+            self._target = []
+            self.sections.append((slug, markdown.inline(title), self._target))
+
+    def _directive(self, number: int, line: str) -> None:
+        directive = _DIRECTIVE.match(line)
+        if directive is None or (directive[1] == "question") != bool(directive[2]):
+            self._problem(number, "a directive is {{ path }} or {{ question: item-id }}, on a line of its own")
+            return
+        self._flush()
+        if directive[1] == "path":
+            self._lines[self._name, "path"] = number
+            self._target.append(PathBlock())
+        elif not SLUG.fullmatch(directive[2]):
+            self._problem(number, f'"{directive[2][:64]}" cannot be the id of a question')
         else:
-            piece.append(line)
-    flush()
-    return tuple(intro), tuple(Section(id=i, title=t, blocks=tuple(b)) for i, t, b in sections)
+            self._lines[self._name, f"question:{directive[2]}"] = number
+            self._target.append(QuestionBlock(item=directive[2]))
+            self.questions += 1
+
+    def _problem(self, number: int, message: str) -> None:
+        self.problems.append(Problem(self._name, number, message))
 
 
-def _blocks(lesson: Lesson) -> Iterator[Block]:
-    yield from lesson.intro
-    for section in lesson.sections:
-        yield from section.blocks
+def _check_links(name: str, body: str, first: int, ids: set[str], terms: set[str]) -> Iterator[Problem]:
+    anchors = (
+        ids | _PARTS | {f"term-{t}" for t in terms} | set(re.findall(r"\{:?\s*#([a-z0-9-]+)", markdown.prose(body)))
+    )
+    for offset, target in markdown.links(body):
+        kind, _, to = target.partition(":") if target.startswith("term:") else ("#", "", target[1:])
+        if kind == "term" and to not in terms:
+            yield Problem(name, first + offset, f'the glossary has no term "{to}"')
+        if kind == "#" and to not in anchors:
+            yield Problem(name, first + offset, f'nothing on the page has the id "{to}"')
 
 
-def _line_of(body: str, first: int, needle: str) -> int:
-    return next((i for i, line in enumerate(body.split("\n"), first) if needle in line), first)
+def _check_glossary(terms: tuple[Term, ...], source: Source) -> Iterator[Problem]:
+    known = {t.id for t in terms}
+    for i, double in _ids(terms):
+        yield source.problem((i, "id"), f'two terms have the id "{double}"')
+    for i, term in enumerate(terms):
+        for j, other in enumerate(term.see):
+            if other not in known:
+                yield source.problem((i, "see", j), f'term "{term.id}" refers to "{other}", which does not exist')
+        for _, target in markdown.links(term.definition):
+            if target.startswith("term:") and target.removeprefix("term:") not in known:
+                yield source.problem((i, "definition"), f'the glossary has no term "{target.removeprefix("term:")}"')
 
 
-def _check(lesson: Lesson, name: str, body: str, first: int) -> Iterator[Problem]:
-    """What no schema can say: ids that must be unique or exist."""
-    ids = [s.id for s in lesson.sections]
-    for double in {i for i in ids if ids.count(i) > 1}:
-        yield Problem(name, _line_of(body, first, f"#{double}"), f'two headings have the id "{double}"')
-    terms = {t.id for t in lesson.glossary}
-    for used in dict.fromkeys(re.findall(r"\]\(term:([a-z0-9-]+)\)", body)):
-        if used not in terms:
-            yield Problem(name, _line_of(body, first, f"term:{used}"), f'the glossary has no term "{used}"')
-    anchors = set(ids) | {f"term-{t}" for t in terms} | set(re.findall(r"\{#([a-z0-9-]+)\}", body))
-    for used in dict.fromkeys(re.findall(r"\]\(#([a-z0-9-]+)\)", body)):
-        if used not in anchors:
-            yield Problem(name, _line_of(body, first, f"(#{used})"), f'nothing on the page has the id "{used}"')
-    folder = name.rpartition("/")[0]
-    for term in lesson.glossary:
-        for other in term.see:
-            if other not in terms:
-                yield Problem(
-                    f"{folder}/glossary.yaml", 1, f'term "{term.id}" refers to "{other}", which does not exist'
-                )
-    has_path = any(isinstance(b, PathBlock) for b in _blocks(lesson))
-    if has_path and lesson.path is None:
-        yield Problem(name, _line_of(body, first, "{{ path"), "the path figure needs path.yaml beside the lesson")
-    if lesson.path is not None:
-        stages = [s.id for s in lesson.path.stages]
-        for run in lesson.path.runs:
-            if [s.stage for s in run.steps] != stages:
-                yield Problem(
-                    f"{folder}/path.yaml",
-                    1,
-                    f'run "{run.id}" must show every stage once, in order: {", ".join(stages)}',
-                )
+def _check_path(path: Path, source: Source) -> Iterator[Problem]:
+    stages = [s.id for s in path.stages]
+    for i, double in _ids(path.stages):
+        yield source.problem(("stages", i), f'two stages have the id "{double}"')
+    for i, double in _ids(path.runs):
+        yield source.problem(("runs", i), f'two runs have the id "{double}"')
+    for i, run in enumerate(path.runs):
+        if [s.stage for s in run.steps] != stages:
+            yield source.problem(
+                ("runs", i, "steps"), f'run "{run.id}" must show every stage once, in order: {", ".join(stages)}'
+            )

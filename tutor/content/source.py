@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,12 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 T = TypeVar("T", bound=BaseModel)
+SLUG = re.compile(r"(?=.{1,64}$)[a-z0-9]+(-[a-z0-9]+)*")
 MAX_BYTES = 2 * 1024 * 1024
+MAX_NODES = 200_000
+"""Values in one text, aliases followed: a few lines of nested aliases can stand for millions."""
+Lines = dict[tuple[str, str], int]
+"""(file, name of a thing in it) -> line, for problems that only show once all files are read."""
 
 
 @dataclass(frozen=True, order=True)
@@ -64,7 +70,7 @@ def read(root: Path, path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise Broken([Problem(name, 1, f"larger than {MAX_BYTES // 1024**2} MB")])
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as e:
         raise Broken([Problem(name, 1, f"cannot be read: {e.strerror}")]) from e
     except UnicodeDecodeError as e:
@@ -86,7 +92,14 @@ def parse(file: str, text: str, first_line: int = 1) -> Source:
         mark = e.problem_mark or e.context_mark
         line = (mark.line if mark else 0) + 1 + offset
         raise Broken([Problem(file, line, f"is not valid YAML: {e.problem or e.context}")]) from e
-    except (yaml.YAMLError, RecursionError, ValueError) as e:
+    except yaml.reader.ReaderError as e:
+        line = text.count("\n", 0, int(e.position)) + first_line
+        raise Broken(
+            [Problem(file, line, f"is not valid YAML: it holds the character #x{ord(text[e.position]):04x}")]
+        ) from e
+    except RecursionError as e:
+        raise Broken([Problem(file, first_line, "is not valid YAML: nested too deeply, or inside itself")]) from e
+    except ValueError as e:
         raise Broken([Problem(file, first_line, f"is not valid YAML: {e}")]) from e
     if problems:
         raise Broken(problems)
@@ -95,6 +108,8 @@ def parse(file: str, text: str, first_line: int = 1) -> Source:
 
 def _walk(file: str, node: Any, at: Location, lines: dict[Location, int], offset: int) -> Iterator[Problem]:
     lines.setdefault(at, node.start_mark.line + 1 + offset)
+    if len(lines) > MAX_NODES:
+        raise Broken([Problem(file, 1 + offset, f"holds more than {MAX_NODES} values")])
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
@@ -118,8 +133,10 @@ def model(kind: type[T], source: Source, **filled: Any) -> T:
     """
     if not isinstance(source.value, dict):
         raise Broken([Problem(source.file, 1, "must be a mapping of keys to values")])
-    for key in filled:
-        if key in source.value:
+    for key, value in filled.items():
+        if key == "slug" and source.value.get("slug", value) != value:
+            raise Broken([source.problem((key,), f'the slug must be the name of its file or folder, "{value}"')])
+        if key != "slug" and key in source.value:
             raise Broken([source.problem((key,), f'"{key}" is filled in by Kubetutor: take it out')])
     try:
         return kind.model_validate({**source.value, **filled})
@@ -132,8 +149,9 @@ def models(kind: type[T], source: Source) -> tuple[T, ...]:
 
     :raises Broken: with every field that is wrong.
     """
+    value = [] if source.value is None else source.value
     try:
-        return tuple(TypeAdapter(list[kind]).validate_python(source.value or []))  # type: ignore[valid-type]
+        return tuple(TypeAdapter(list[kind]).validate_python(value))  # type: ignore[valid-type]
     except ValidationError as e:
         raise Broken(_problems(source, e)) from e
 
@@ -141,10 +159,19 @@ def models(kind: type[T], source: Source) -> tuple[T, ...]:
 def _problems(source: Source, error: ValidationError) -> list[Problem]:
     out = []
     for e in error.errors():
-        where = ".".join(str(part) for part in e["loc"])
+        where = "".join(f"{part}: " for part in (".".join(map(str, e["loc"])),) if part)
         text = {"missing": "is missing", "extra_forbidden": "is not a field of this file"}.get(e["type"], e["msg"])
-        out.append(source.problem([p for p in e["loc"] if not str(p).startswith("function")], f"{where}: {text}"))
+        out.append(source.problem(e["loc"], where + text))
     return out
+
+
+def doubles(ids: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """(position, id) of every id that stood earlier in the sequence."""
+    seen: set[str] = set()
+    for i, one in enumerate(ids):
+        if one in seen:
+            yield i, one
+        seen.add(one)
 
 
 def digest(*texts: str) -> str:
