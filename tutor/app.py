@@ -5,7 +5,7 @@ Each import stands where it is needed, so that a process loads what it uses and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tutor.clusters.provider import Provider
     from tutor.content.library import Library
     from tutor.content.models import Lab
+    from tutor.labs.selftest import ScriptResult
     from tutor.labs.service import Labs
     from tutor.labs.worker import Worker
     from tutor.store.base import Database
@@ -134,3 +135,32 @@ def create_worker(settings: Settings) -> Worker:
     from tutor.labs.worker import Worker
 
     return Worker(services(settings).labs)
+
+
+def lab_selftest(
+    settings: Settings, slug: str, provider: str, only: Sequence[str], tell: Callable[[str], None]
+) -> list[ScriptResult]:
+    """Run a lab's solutions and wrong repairs on clusters of their own.
+
+    :param only: names of scripts; all of them when empty.
+    :raises NotFound: no such lab. :raises InvalidInput: no such script.
+    :raises Unavailable: this kind of cluster cannot run here.
+    """
+    from tutor.clusters.embedded import simulated
+    from tutor.clusters.registry import providers
+    from tutor.content.library import Library
+    from tutor.errors import Unavailable
+    from tutor.labs.selftest import SelfTest
+
+    library = Library(settings.content_dir)
+    lab = library.lab(slug)
+    solutions, wrong = library.lab_scripts(slug)
+    if provider == "simulated":
+        with simulated(settings.sim_timeout_scale) as embedded:
+            return SelfTest(lab, embedded, fresh=True, tell=tell).run(solutions, wrong, only)
+    _make_data_dir(settings)
+    chosen = providers(settings)[provider]
+    found = chosen.available()
+    if not found.ok:
+        raise Unavailable(found.reason, cure=found.cure)
+    return SelfTest(lab, chosen, fresh=False, tell=tell).run(solutions, wrong, only)

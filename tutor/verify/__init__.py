@@ -1,0 +1,6 @@
+"""Verification by real traffic: probes, controls, three states, diagnosis, evidence."""
+
+from tutor.verify.result import CheckResult, Evidence, Outcome, StageResult
+from tutor.verify.stage import KINDS, preflight, run_stage
+
+__all__ = ["KINDS", "CheckResult", "Evidence", "Outcome", "StageResult", "preflight", "run_stage"]

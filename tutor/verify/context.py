@@ -1,0 +1,182 @@
+"""One verification in progress: the lab, the world, the rounds of probes, and words for what they showed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from tutor.content.models import Flow, Lab
+from tutor.policy import Protocol, Verdict
+from tutor.verify.probe import Probe, Prober, Result, Seen
+from tutor.verify.result import Evidence
+from tutor.verify.world import Dns, Object, World, find_dns, lab_actor
+
+Key = tuple[str, str, str, int, str]
+
+
+def key_of(probe: Probe) -> Key:
+    """Two probes with the same key are one probe."""
+    return (probe.kind, probe.pod["metadata"]["uid"], probe.target, probe.port, probe.name)
+
+
+@dataclass
+class Context:
+    """What the checks of one stage share. ``canaries`` are the verifier's own fresh pods, by namespace."""
+
+    lab: Lab
+    world: World
+    prober: Prober
+    now: Callable[[], datetime]
+    answers: dict[str, str] = field(default_factory=dict)
+    canaries: dict[str, Object] = field(default_factory=dict)
+    results: dict[Key, tuple[Result, datetime]] = field(default_factory=dict)
+    _dns: Dns | None = None
+
+    @property
+    def dns(self) -> Dns:
+        """The cluster's name service.
+
+        :raises CannotCheck: it has none that answers.
+        """
+        if self._dns is None:
+            self._dns = find_dns(self.world)
+        return self._dns
+
+    def pod(self, actor: str) -> Object:
+        """The pod of an actor, or of ``canary:<namespace>``.
+
+        :raises CannotCheck: it has none.
+        """
+        if actor.startswith("canary:"):
+            return self.canaries[actor.partition(":")[2]]
+        return lab_actor(self.lab, self.world, actor)
+
+    def send(self, probes: Iterable[Probe]) -> None:
+        """Run every probe once more and keep what was seen."""
+        unique = list({key_of(p): p for p in probes}.values())
+        for probe, result in zip(unique, self.prober.run(unique), strict=True):
+            self.results[key_of(probe)] = (result, self.now())
+
+    def seen(self, probe: Probe) -> Result:
+        """What a probe of the last round showed."""
+        return self.results[key_of(probe)][0]
+
+    def evidence(
+        self, probe: Probe, expected: str, *, control: bool = False, verdict: Verdict | None = None
+    ) -> Evidence:
+        """An observation as evidence."""
+        result, at = self.results[key_of(probe)]
+        return Evidence(
+            at=at,
+            kind="observed",
+            source=pod_name(probe.pod),
+            destination=probe.target if not probe.name else f"{probe.name} at {probe.target}",
+            port=probe.port,
+            protocol="UDP" if probe.kind == "dns-udp" else "TCP",
+            outcome=result.seen.value,
+            expected=expected,
+            control=control,
+            detail=result.detail,
+            decided_by=decided_by(verdict),
+            ms=result.ms,
+        )
+
+    def verdict(
+        self,
+        source: Object,
+        target: Object,
+        port: int,
+        protocol: Protocol = Protocol.TCP,
+        service_port: int | None = None,
+    ) -> Verdict | None:
+        """What the policies say of a flow; explains an observation, never replaces it."""
+        a, b = self.world.policy_pod(source), self.world.policy_pod(target)
+        if a is None or b is None:
+            return None
+        return self.world.policies.decide(a, b, port, protocol, service_port=service_port)
+
+
+def pod_name(pod: Object) -> str:
+    """``namespace/name``."""
+    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+
+
+def decided_by(verdict: Verdict | None) -> str:
+    """The policy and rule that decided, in a few words."""
+    if verdict is None:
+        return ""
+    sides = (verdict.egress, verdict.ingress)
+    if verdict.allowed is False:
+        return "; ".join(
+            f"no {s.direction.lower()} rule of {', '.join(s.selected_by)}" for s in sides if s.allowed is False
+        )
+    rules = [str(s.allowed_by) for s in sides if s.allowed_by is not None]
+    return "; ".join(rules) or "no policy selects either end"
+
+
+def ip_of(pod: Object) -> str:
+    """A pod's address."""
+    return str(pod["status"]["podIP"])
+
+
+def own_listener(pod: Object) -> int | None:
+    """A TCP port the pod's own workload declares."""
+    for container in pod["spec"].get("containers") or []:
+        for port in container.get("ports") or []:
+            if port.get("protocol", "TCP") == "TCP":
+                return int(port["containerPort"])
+    return None
+
+
+Side = Literal["allow", "deny"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A flow of a check, with the probe that sends it and the controls that give its outcome a meaning."""
+
+    flow: Flow
+    side: Side
+    source: Object
+    target: Object
+    probe: Probe
+    controls: tuple[Probe, ...]
+    service_port: int | None = None
+
+    @property
+    def words(self) -> str:
+        """The flow in words."""
+        return f"{self.flow.source} to {self.flow.to} on port {self.flow.port}"
+
+
+def plan(ctx: Context, flow: Flow, side: Side) -> Planned:
+    """Turn a flow of the lab into probes.
+
+    :raises CannotCheck: one of its ends has no pod.
+    """
+    source = ctx.pod(flow.source)
+    target = ctx.dns.pods[0] if flow.to == "dns" else ctx.pod(flow.to)
+    port = flow.port
+    probe = Probe("tcp", source, ip_of(target), port)
+    if flow.via == "service":
+        actor = next(a for a in ctx.lab.actors if a.id == flow.to)
+        probe = Probe("http", source, f"{actor.deployment}.{actor.namespace}", flow.service_port or port)
+    controls: list[Probe] = []
+    if flow.to != "dns":
+        controls.append(Probe("tcp", target, ip_of(target), port))
+    own = own_listener(source)
+    if own is not None:
+        controls.append(Probe("tcp", source, ip_of(source), own))
+    return Planned(flow, side, source, target, probe, tuple(controls), flow.service_port)
+
+
+def controls_hold(ctx: Context, planned: Planned) -> str:
+    """Empty when every control showed what it must, else what is broken (ours, or the workload's; never a verdict)."""
+    for control in planned.controls:
+        result = ctx.seen(control)
+        if result.seen is not Seen.OPEN:
+            who = pod_name(control.pod)
+            return f"{who} does not answer itself on port {control.port} ({result.seen.value}: {result.detail})"
+    return ""
