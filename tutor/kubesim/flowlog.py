@@ -12,7 +12,6 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
 from tutor.kubesim import dataplane, dns, images
 from tutor.kubesim.cluster import stamp
@@ -106,8 +105,10 @@ def _known(history: History, view: View, pod: Object, call: images.Call) -> tupl
 
 def attempt(view: View, pod: Object, call: images.Call) -> tuple[str, int]:
     """(outcome, milliseconds) of one call in one state of the cluster."""
-    parts = urlsplit(call.url)
-    host, port = parts.hostname or "", parts.port or 80
+    target = images.target(call.url)
+    if target is None:
+        return "error", 1
+    host, port, path = target
     answer = dns.resolve(view, pod, host)
     if not answer.addresses:
         return "dns-failure", _LIMIT_MS if answer.result is dns.Result.TIMEOUT else 6
@@ -116,8 +117,8 @@ def attempt(view: View, pod: Object, call: images.Call) -> tuple[str, int]:
         return "timeout", _LIMIT_MS
     if connection.outcome is Outcome.REFUSED:
         return "refused", 1
-    if parts.scheme == "tcp":
+    if call.url.startswith("tcp:"):
         return "ok", 1
     if connection.listener is None or connection.listener.page is None:
         return "timeout", _LIMIT_MS  # connected, but nobody answers in HTTP
-    return "ok" if images.has_page(parts.path) else "error", 2
+    return "ok" if images.has_page(path) else "error", 2

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 WORKLOAD_SCRIPT = "/kubetutor/workload.sh"
 """The lab workload: a script whose arguments are declarative, so that the simulator needs no shell to know what it does."""
@@ -45,6 +45,23 @@ class Process:
     banner: tuple[str, ...] = field(default=())
     """Lines it logs when it starts."""
     scripted: bool = False
+
+
+def number(text: str, most: int = 65535) -> int | None:
+    """A whole number from 1, or None: what a person wrote into a manifest may be anything."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) and 1 <= int(text) <= most else None
+
+
+def target(url: str) -> tuple[str, int, str] | None:
+    """(host, port, path) of a call; None when it is no ``http://`` or ``tcp://`` address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (80 if parts.scheme == "http" else None)
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "tcp") or not parts.hostname or port is None:
+        return None
+    return parts.hostname, port, parts.path
 
 
 def has_page(path: str) -> bool:
@@ -91,9 +108,10 @@ def _busybox(image: str, argv: tuple[str, ...]) -> Process:
     script = argv[2] if argv[:2] in (("sh", "-c"), ("/bin/sh", "-c")) and len(argv) > 2 else " ".join(argv)
     listeners = []
     for match in re.finditer(r"\b(httpd|nc)\b([^;&|]*)", script):
-        port = re.search(r"-\w*p\s*(\d+)", match[2])
+        written = re.search(r"-\w*p\s*(?:[0-9.]+:)?(\d+)", match[2])
+        port = number(written[1]) if written else 80 if match[1] == "httpd" else None
         if port and (match[1] == "httpd" or "-l" in match[2]):
-            listeners.append(Listener(int(port[1]), "TCP", "" if match[1] == "httpd" else None))
+            listeners.append(Listener(port, "TCP", "" if match[1] == "httpd" else None))
     return Process(image, "busybox", argv, tuple(listeners))
 
 
@@ -104,20 +122,21 @@ def _workload(image: str, argv: tuple[str, ...], words: tuple[str, ...]) -> Proc
         key, _, value = word.partition("=")
         if key == "listen":
             where, _, page = value.partition(":")
-            port, _, protocol = where.partition("/")
-            listeners.append(Listener(int(port), protocol or "TCP", page))
+            port = number(where.partition("/")[0])
+            if port:  # the script runs httpd, which speaks TCP, and complains about anything that is no port
+                listeners.append(Listener(port, "TCP", page))
         elif key == "call":
             name, _, url = value.partition("=")
             calls.append(Call(name, url))
         elif key == "every":
-            every = int(value)
+            every = number(value, 86_400) or every
     banner = ("start " + " ".join(words)).strip()
     return Process(image, "busybox", argv, tuple(listeners), tuple(calls), every, (banner,), scripted=True)
 
 
 def _agnhost(image: str, argv: tuple[str, ...]) -> Process:
     mode = argv[0] if argv else "pause"
-    port = next((int(a.rpartition("=")[2]) for a in argv if a.startswith(("--http-port=", "--port="))), None)
+    port = next((number(a.rpartition("=")[2]) for a in argv if a.startswith(("--http-port=", "--port="))), None)
     if mode == "netexec":
         return Process(image, "agnhost", argv, (Listener(port or 8080, "TCP", "NOW"), Listener(8081, "UDP")))
     if mode == "serve-hostname":
@@ -135,11 +154,10 @@ def exit_code(container: Mapping[str, Any]) -> int | None:
     text = " ".join(p.argv)
     if _FOREVER.search(text):
         return None
-    words = shlex.split(text) if text.count("'") % 2 == 0 and text.count('"') % 2 == 0 else [text]
-    code = re.search(r"\bexit (\d+)", text)
+    code = re.search(r"\bexit (\d{1,6})", text)
     if code:
-        return int(code[1])
-    return 1 if words[:1] == ["false"] else 0
+        return int(code[1]) % 256
+    return 1 if p.argv[:1] == ("false",) else 0
 
 
 def of_pod(pod: Mapping[str, Any]) -> tuple[Process, ...]:

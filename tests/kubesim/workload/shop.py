@@ -121,7 +121,7 @@ def build(
         slice_("kube-system", "kube-dns", DNS_PORTS, *dns_ips),
     ]
     node = {"metadata": {"name": "node-1"}, "status": {"addresses": [{"type": "InternalIP", "address": "172.18.0.2"}]}}
-    namespaces = [{"metadata": {"name": n, "labels": {}}} for n in ("shop", "default", "kube-system")]
+    namespaces: list[Json] = [{"metadata": {"name": n, "labels": {}}} for n in ("shop", "default", "kube-system")]
     listed: dict[str, list[Json]] = {
         "pods": pods,
         "services": services,

@@ -106,6 +106,8 @@ class Context:
 
     jobs: list[asyncio.Task[int]] = field(default_factory=list)
     """Commands that run in the background (``&``)."""
+    spawned: list[asyncio.Task[int]] = field(default_factory=list)
+    """The same of the whole session, subshells included."""
 
     def subshell(self) -> Context:
         """A context of its own for a background command; files are shared, variables are copied."""

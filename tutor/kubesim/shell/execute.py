@@ -96,6 +96,9 @@ async def execute(
     finally:
         if terminal:
             await terminal.close()
+        for job in ctx.spawned:
+            job.cancel()
+        await asyncio.gather(*ctx.spawned, return_exceptions=True)
         await output.flush()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import re
+import struct
 from collections.abc import Coroutine
 from typing import Any
 
@@ -48,7 +49,8 @@ async def run_sequence(ctx: Context, tree: Sequence, io: Io) -> int:
         if (joiner == "&&" and code != 0) or (joiner == "||" and code == 0):
             continue
         if pipeline.background:
-            ctx.jobs.append(asyncio.create_task(_apart(_pipeline(ctx.subshell(), pipeline, io))))
+            ctx.jobs.append(asyncio.create_task(_apart(_pipeline(ctx.subshell(), pipeline, io), io)))
+            ctx.spawned.append(ctx.jobs[-1])
             code = ctx.last_code = 0
             continue
         code = ctx.last_code = await _pipeline(ctx, pipeline, io)
@@ -68,12 +70,16 @@ async def _pipeline(ctx: Context, pipeline: Pipeline, io: Io) -> int:
     return int(not code) if pipeline.inverted else code
 
 
-async def _apart(work: Coroutine[Any, Any, int]) -> int:
+async def _apart(work: Coroutine[Any, Any, int], io: Io | None = None) -> int:
     """A part that runs in a process of its own: its ``exit`` ends only itself."""
     try:
         return await work
     except Exit as end:
         return end.code
+    except ArithmeticProblem as problem:
+        if io is not None:
+            io.complain(f"sh: {problem}")
+        return 2
 
 
 class _Buffer:
@@ -183,7 +189,14 @@ async def call(ctx: Context, words: list[str], io: Io) -> int:
         return await _time(ctx, words[1:], io)
     tool = tools.TOOLS.get(name)
     if tool is not None:
-        return await tool(ctx, words[1:], io)
+        try:
+            return await tool(ctx, words[1:], io)
+        except (ValueError, LookupError, ArithmeticError, re.error, struct.error):
+            # Arguments no tool's own check foresaw (a field list "x-", a number too large): said plainly, as a failure.
+            io.complain(
+                f"{name}: invalid arguments (or none the simulated pod understands): {' '.join(words[1:])[:200]}"
+            )
+            return 1
     if name in tools.NOT_SIMULATED:
         io.complain(f"{name}: not available in the simulated pod")
         return 127
