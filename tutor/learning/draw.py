@@ -7,8 +7,9 @@ and the next attempt shows another variant.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
-from tutor.content.models import Item, Option, Variant
+from tutor.content.models import Item, Option, Quiz, Variant
 
 
 def _number(*parts: object) -> int:
@@ -19,6 +20,20 @@ def variant(item: Item, learner: str, attempt: int) -> Variant:
     """The variant of one attempt (counted from 1). Consecutive attempts differ as long as there are two variants."""
     start = _number(learner, item.id)
     return item.variants[(start + attempt - 1) % len(item.variants)]
+
+
+def asked(quiz: Quiz, learner: str, attempt: int, before: Mapping[str, str]) -> dict[str, str]:
+    """Item -> variant for a whole attempt. It is kept with the attempt, so that an edit of the quiz changes no open form.
+
+    :param before: what the attempt before asked: another variant is drawn even if the quiz has changed since.
+    """
+    drawn: dict[str, str] = {}
+    for item in quiz.items:
+        chosen = variant(item, learner, attempt)
+        if chosen.id == before.get(item.id):
+            chosen = variant(item, learner, attempt + 1)
+        drawn[item.id] = chosen.id
+    return drawn
 
 
 def options(chosen: Variant, learner: str, item: str, attempt: int) -> tuple[Option, ...]:

@@ -90,22 +90,34 @@ def needed(quiz: Quiz) -> int:
 
 
 def open_sheet(
-    quiz: Quiz, learner: str, attempt: int, answers: Mapping[str, tuple[str, str]], *, passed_before: bool
+    quiz: Quiz,
+    learner: str,
+    attempt: int,
+    answers: Mapping[str, tuple[str, str]],
+    *,
+    passed_before: bool,
+    asked: Mapping[str, str] | None = None,
 ) -> Sheet:
     """The sheet of an attempt that is not closed yet.
 
     :param answers: item -> (variant, option) given so far. An answer to a variant or option that an author has taken out
         since is dropped, and the question asked again.
+    :param asked: item -> variant as drawn when the attempt began; an item or variant it does not know is drawn now.
     """
     questions: dict[str, Question] = {}
+    drawn = {**draw.asked(quiz, learner, attempt, {}), **(asked or {})}
     for number, item in enumerate(quiz.items, 1):
-        given_variant, given_option = answers.get(item.id, ("", ""))
-        given = next((v for v in item.variants if v.id == given_variant), None)
-        if given is None or given_option not in {o.id for o in given.options}:
-            given, given_option = draw.variant(item, learner, attempt), ""
-        drawn = draw.options(given, learner, item.id, attempt)
-        inline = item.placement == "inline"
-        questions[item.id] = Question(item.id, number, inline, given.prompt, drawn, given_option, given.id)
+        variants = {v.id: v for v in item.variants}
+        given = variants.get(drawn[item.id]) or draw.variant(item, learner, attempt)
+        answered, option = answers.get(item.id, ("", ""))
+        if answered in variants and option in {o.id for o in variants[answered].options}:
+            given = variants[answered]
+        else:
+            option = ""
+        options = draw.options(given, learner, item.id, attempt)
+        questions[item.id] = Question(
+            item.id, number, item.placement == "inline", given.prompt, options, option, given.id
+        )
     return Sheet(attempt, needed(quiz), questions, None, passed_before)
 
 

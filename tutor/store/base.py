@@ -11,8 +11,11 @@ from typing import Any
 
 from sqlalchemy import DateTime, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
+
+from tutor.errors import SettingsError
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -38,9 +41,19 @@ class Base(DeclarativeBase):
 
 def make_engine(url: str) -> Engine:
     """An engine for ``url``. SQLite gets WAL, foreign keys, a busy time-out, and ``BEGIN IMMEDIATE``:
-    its default (a deferred begin) lets two writers read the same state and lose one update in silence."""
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+    its default (a deferred begin) lets two writers read the same state and lose one update in silence.
+
+    :raises SettingsError: no such database, or its driver is not installed.
+    """
+    try:
+        backend = make_url(url).get_backend_name()
+        if backend != "sqlite":
+            return create_engine(url, pool_pre_ping=True)
+    except (ArgumentError, ModuleNotFoundError) as e:
+        raise SettingsError(
+            "KUBETUTOR_DATABASE_URL cannot be used: it names no database that is supported and installed here.",
+            cure="Leave it empty for SQLite, or write postgresql+psycopg://user@host/name and install kubetutor[postgres].",
+        ) from e
     engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

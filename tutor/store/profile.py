@@ -59,6 +59,7 @@ class Profile:
             mine = [r for r in rows if r.lesson == lesson.slug]
             closed = [r for r in mine if r.submitted_at is not None]
             open_ = {r.id for r in mine if r.submitted_at is None}
+            items = {item.id for item in self._library.quiz(lesson.meta.quiz).items}
             out.append(
                 LessonSummary(
                     lesson.slug,
@@ -69,8 +70,8 @@ class Profile:
                         for r in closed
                         if r.submitted_at
                     ),
-                    sum(a.attempt in open_ for a in answers),
-                    len(self._library.quiz(lesson.meta.quiz).items),
+                    sum(a.attempt in open_ and a.item in items for a in answers),
+                    len(items),
                 )
             )
         return tuple(out)

@@ -27,6 +27,8 @@ class AttemptRow(Base):
     passed: Mapped[bool] = mapped_column(Boolean, default=False)
     content_digest: Mapped[str] = mapped_column(String(64), default="")
     sheet: Mapped[dict[str, Any] | None] = mapped_column(JSON, nullable=True)
+    asked: Mapped[dict[str, str] | None] = mapped_column(JSON, nullable=True)
+    """Item -> variant, drawn when the attempt began."""
 
     __table_args__ = (UniqueConstraint("learner", "lesson", "number", name="uq_quiz_attempts_number"),)
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from tutor.content.library import Library
 from tutor.content.models import Quiz
 from tutor.errors import Conflict, InvalidInput
+from tutor.learning import draw
 from tutor.learning.sheet import Sheet, from_json, open_sheet, to_json
 from tutor.store.base import Database
 from tutor.store.quiz_tables import AchievementRow, AnswerRow, AttemptRow
@@ -53,7 +54,8 @@ class Quizzes:
         if row is not None:
             found = tx.scalars(select(AnswerRow).where(AnswerRow.attempt == row.id))
             answers = {a.item: (a.variant, a.option) for a in found}
-        return open_sheet(quiz, learner, row.number if row else 1, answers, passed_before=passed)
+        asked = row.asked if row else None
+        return open_sheet(quiz, learner, row.number if row else 1, answers, passed_before=passed, asked=asked)
 
     def result(self, learner: str, lesson: str, attempt: int | None = None) -> Sheet | None:
         """A closed attempt: the one of this number, or the newest; None when there is none."""
@@ -120,9 +122,12 @@ class Quizzes:
             newest = _newest(tx, learner, lesson)
             if newest is not None and newest.number > after:
                 return
+            if newest is not None and newest.number < after:
+                raise InvalidInput(f"There is no attempt {after} at this lesson.", cure="Reload the page.")
             if newest is None or newest.submitted_at is None:
                 raise Conflict("This attempt is not finished yet.", cure="Submit it first; then a new one can begin.")
-            _insert_attempt(tx, learner, lesson, newest.number + 1, self._now(), quiz)
+            before = {q["item"]: q.get("variant", "") for q in (newest.sheet or {}).get("questions", ())}
+            _insert_attempt(tx, learner, lesson, newest.number + 1, self._now(), quiz, before)
 
     def passed(self, learner: str, lesson: str) -> bool:
         """Whether some attempt passed."""
@@ -130,18 +135,16 @@ class Quizzes:
             return _passed(tx, learner, lesson)
 
     def _current(self, tx: Session, quiz: Quiz, learner: str, lesson: str, attempt: int) -> AttemptRow:
-        newest = _newest(tx, learner, lesson)
+        newest = _newest(tx, learner, lesson, lock=True)
         if newest is None and attempt == 1:
-            newest = _insert_attempt(tx, learner, lesson, 1, self._now(), quiz)
-        if newest is None or newest.number < attempt:
+            newest = _insert_attempt(tx, learner, lesson, 1, self._now(), quiz, {})
+        if newest is None or not 1 <= attempt <= newest.number:
             raise InvalidInput(f"There is no attempt {attempt} at this lesson.", cure="Reload the page.")
         if newest.number > attempt:
-            closed = tx.scalars(_of(learner, lesson).where(AttemptRow.number == attempt)).one_or_none()
-            if closed is not None and closed.submitted_at is not None:
-                raise Conflict(
-                    f"Attempt {attempt} is finished, and attempt {newest.number} is under way.",
-                    cure="Reload the page to see the questions of the new attempt.",
-                )
+            raise Conflict(
+                f"Attempt {attempt} is finished, and attempt {newest.number} is under way.",
+                cure="Reload the page to see the questions of the new attempt.",
+            )
         return newest
 
     def _record(
@@ -158,12 +161,18 @@ class Quizzes:
                 _insert_answer(tx, row.id, item, question.variant, option, self._now())
 
 
-def _of(learner: str, lesson: str) -> Select[tuple[AttemptRow]]:
+def _of(learner: str, lesson: str) -> Select[AttemptRow]:
     return select(AttemptRow).where(AttemptRow.learner == learner, AttemptRow.lesson == lesson)
 
 
-def _newest(tx: Session, learner: str, lesson: str) -> AttemptRow | None:
-    return tx.scalars(_of(learner, lesson).order_by(AttemptRow.number.desc()).limit(1)).one_or_none()
+def _newest(tx: Session, learner: str, lesson: str, *, lock: bool = False) -> AttemptRow | None:
+    """The newest attempt.
+
+    :param lock: hold its row until the transaction ends, so that of two forms sent at once the second one waits and
+        sees what the first one did. (SQLite has no row locks: there the whole transaction waits.)
+    """
+    query = _of(learner, lesson).order_by(AttemptRow.number.desc()).limit(1)
+    return tx.scalars(query.with_for_update() if lock else query).one_or_none()
 
 
 def _passed(tx: Session, learner: str, lesson: str) -> bool:
@@ -173,7 +182,9 @@ def _passed(tx: Session, learner: str, lesson: str) -> bool:
     return bool(tx.scalar(found))
 
 
-def _insert_attempt(tx: Session, learner: str, lesson: str, number: int, now: datetime, quiz: Quiz) -> AttemptRow:
+def _insert_attempt(
+    tx: Session, learner: str, lesson: str, number: int, now: datetime, quiz: Quiz, before: Mapping[str, str]
+) -> AttemptRow:
     """Two tabs may begin at once: the constraint keeps one row, and both get it."""
     values = {
         "learner": learner,
@@ -184,9 +195,11 @@ def _insert_attempt(tx: Session, learner: str, lesson: str, number: int, now: da
         "total": 0,
         "passed": False,
         "content_digest": quiz.digest,
+        "asked": draw.asked(quiz, learner, number, before),
     }
     tx.execute(_insert(tx)(AttemptRow).values(values).on_conflict_do_nothing())
-    row: AttemptRow = tx.scalars(_of(learner, lesson).where(AttemptRow.number == number)).one()
+    mine = _of(learner, lesson).where(AttemptRow.number == number)
+    row: AttemptRow = tx.scalars(mine.with_for_update()).one()
     return row
 
 

@@ -11,8 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from tutor.errors import Unavailable
 from tutor.store.base import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration below ``migrations/versions``; a test keeps this true."""
+_LOCK = 0x6B7574  # any number: the processes of one installation must take the same
 _HERE = Path(__file__).parent / "migrations"
 
 
@@ -33,6 +34,9 @@ def upgrade(database: Database) -> None:
         from alembic import command
 
         with database.engine.begin() as connection:
+            # Processes that start together wait for the first: SQLite by its BEGIN IMMEDIATE, PostgreSQL by this lock.
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             command.upgrade(config(connection), "head")
     except SQLAlchemyError as e:
         reason = str(e.__cause__ or e).strip().splitlines()[0]
