@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import re
 
 from tutor.kubesim.shell.context import Context, Io
 from tutor.kubesim.shell.patterns import PatternProblem, compiled
 
 
-async def _inputs(ctx: Context, name: str, files: list[str], io: Io) -> tuple[bytes, int]:
+async def inputs(ctx: Context, name: str, files: list[str], io: Io) -> tuple[bytes, int]:
     """The content of the files named, or standard input; a missing file is complained about."""
     if not files:
         return await io.stdin.read(), 0
@@ -24,7 +23,7 @@ async def _inputs(ctx: Context, name: str, files: list[str], io: Io) -> tuple[by
     return data, code
 
 
-def _split(args: list[str], with_value: str = "") -> tuple[dict[str, str], list[str]]:
+def split(args: list[str], with_value: str = "") -> tuple[dict[str, str], list[str]]:
     """Short flags and operands. ``with_value``: letters whose flag takes a value."""
     flags: dict[str, str] = {}
     rest: list[str] = []
@@ -52,7 +51,7 @@ def _split(args: list[str], with_value: str = "") -> tuple[dict[str, str], list[
 
 async def cat(ctx: Context, args: list[str], io: Io) -> int:
     """Files, or standard input."""
-    data, code = await _inputs(ctx, "cat", [a for a in args if a == "-" or not a.startswith("-")], io)
+    data, code = await inputs(ctx, "cat", [a for a in args if a == "-" or not a.startswith("-")], io)
     io.out(data)
     return code
 
@@ -138,8 +137,8 @@ async def tail(ctx: Context, args: list[str], io: Io) -> int:
 
 async def _ends(ctx: Context, name: str, args: list[str], io: Io, pick: object) -> int:
     args = [f"-n{a[1:]}" if re.fullmatch(r"-\d+", a) else a for a in args]
-    flags, files = _split(args, "nc")
-    data, code = await _inputs(ctx, name, files, io)
+    flags, files = split(args, "nc")
+    data, code = await inputs(ctx, name, files, io)
     number = flags.get("c") or flags.get("n") or "10"
     if not number.lstrip("+").isdigit():
         io.complain(f"{name}: invalid number '{number}'")
@@ -153,9 +152,9 @@ async def _ends(ctx: Context, name: str, args: list[str], io: Io, pick: object) 
 
 async def grep(ctx: Context, args: list[str], io: Io) -> int:
     """Lines that match; ``-i -v -c -q -n -o -E -F -e``."""
-    flags, rest = _split(args, "em")
+    flags, rest = split(args, "em")
     pattern = flags.get("e") or (rest.pop(0) if rest else "")
-    data, code = await _inputs(ctx, "grep", rest, io)
+    data, code = await inputs(ctx, "grep", rest, io)
     try:
         regex = compiled(
             re.escape(pattern) if "F" in flags else pattern,
@@ -186,8 +185,8 @@ async def egrep(ctx: Context, args: list[str], io: Io) -> int:
 
 async def wc(ctx: Context, args: list[str], io: Io) -> int:
     """Lines, words, bytes."""
-    flags, files = _split(args)
-    data, code = await _inputs(ctx, "wc", files, io)
+    flags, files = split(args)
+    data, code = await inputs(ctx, "wc", files, io)
     counts = {"l": data.count(b"\n"), "w": len(data.split()), "c": len(data)}
     chosen = [counts[k] for k in "lwc" if k in flags] or list(counts.values())
     text = str(chosen[0]) if len(chosen) == 1 else " ".join(f"{n:>9}" for n in chosen)
@@ -197,8 +196,8 @@ async def wc(ctx: Context, args: list[str], io: Io) -> int:
 
 async def sort(ctx: Context, args: list[str], io: Io) -> int:
     """Sorted lines; ``-r -n -u``."""
-    flags, files = _split(args, "kt")
-    data, code = await _inputs(ctx, "sort", files, io)
+    flags, files = split(args, "kt")
+    data, code = await inputs(ctx, "sort", files, io)
     lines = data.decode(errors="replace").splitlines()
 
     def key(line: str) -> tuple[float, str]:
@@ -213,8 +212,8 @@ async def sort(ctx: Context, args: list[str], io: Io) -> int:
 
 async def uniq(ctx: Context, args: list[str], io: Io) -> int:
     """Adjacent equal lines once; ``-c`` counts."""
-    flags, files = _split(args)
-    data, code = await _inputs(ctx, "uniq", files, io)
+    flags, files = split(args)
+    data, code = await inputs(ctx, "uniq", files, io)
     last, count = None, 0
     for line in [*data.decode(errors="replace").splitlines(), None]:
         if line != last and last is not None:
@@ -226,8 +225,8 @@ async def uniq(ctx: Context, args: list[str], io: Io) -> int:
 
 async def cut(ctx: Context, args: list[str], io: Io) -> int:
     """Fields (``-d -f``) or characters (``-c``)."""
-    flags, files = _split(args, "dfc")
-    data, code = await _inputs(ctx, "cut", files, io)
+    flags, files = split(args, "dfc")
+    data, code = await inputs(ctx, "cut", files, io)
     spec = flags.get("f") or flags.get("c") or ""
     wanted: list[tuple[int, int]] = []
     for piece in spec.split(","):
@@ -246,7 +245,7 @@ async def cut(ctx: Context, args: list[str], io: Io) -> int:
 
 async def tr(ctx: Context, args: list[str], io: Io) -> int:
     """Characters translated, or deleted with ``-d``."""
-    flags, sets = _split(args)
+    flags, sets = split(args)
     source = _unescape(_ranges(sets[0] if sets else "")).decode("latin-1")
     target = _unescape(_ranges(sets[1] if len(sets) > 1 else "")).decode("latin-1")
     text = (await io.stdin.read()).decode("latin-1")
@@ -265,9 +264,9 @@ def _ranges(text: str) -> str:
 
 async def sed(ctx: Context, args: list[str], io: Io) -> int:
     """``s/old/new/[g]`` and ``Np`` with ``-n``; nothing else is simulated."""
-    flags, rest = _split(args, "e")
+    flags, rest = split(args, "e")
     script = flags.get("e") or (rest.pop(0) if rest else "")
-    data, code = await _inputs(ctx, "sed", rest, io)
+    data, code = await inputs(ctx, "sed", rest, io)
     substitute = re.fullmatch(r"s(.)(.*?)\1(.*?)\1(g?)", script)
     only = re.fullmatch(r"(\d+)p", script)
     if not substitute and not only:
@@ -291,74 +290,6 @@ async def sed(ctx: Context, args: list[str], io: Io) -> int:
             io.print(regex.sub(new, line[:2000], count=0 if substitute[4] else 1))
         elif only and number == int(only[1]):
             io.print(line)
-    return code
-
-
-async def od(ctx: Context, args: list[str], io: Io) -> int:
-    """Bytes in octal words, or with ``-tx1``/``-x1`` in hexadecimal; ``-An`` without offsets."""
-    flags, files = _split(args, "AtNjw")
-    data, code = await _inputs(ctx, "od", files, io)
-    if "N" in flags:
-        data = data[: int(flags["N"])]
-    for at in range(0, len(data), 16):
-        row = data[at : at + 16]
-        if flags.get("t", "").startswith("x1"):
-            text = "".join(f" {b:02x}" for b in row)
-        elif "c" in flags or flags.get("t", "").startswith("c"):
-            text = "".join(f" {_shown(b):>3}" for b in row)
-        else:
-            padded = row + b"\0" * (len(row) % 2)
-            text = "".join(f" {padded[i] | padded[i + 1] << 8:06o}" for i in range(0, len(padded), 2))
-        io.print(text if flags.get("A") == "n" else f"{at:07o}{text}")
-    if flags.get("A") != "n":
-        io.print(f"{len(data):07o}")
-    return code
-
-
-def _shown(byte: int) -> str:
-    named = {0: "\\0", 7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r"}
-    return named.get(byte) or (chr(byte) if 32 <= byte < 127 else f"{byte:03o}")
-
-
-async def xxd(ctx: Context, args: list[str], io: Io) -> int:
-    """Hexadecimal and text; ``-p``: plain hexadecimal."""
-    flags, files = _split(args, "lcgs")
-    data, code = await _inputs(ctx, "xxd", files, io)
-    if flags.get("l", "").isdigit():
-        data = data[: int(flags["l"])]
-    step = 30 if "p" in flags else 16
-    for at in range(0, len(data), step):
-        row = data[at : at + step]
-        pairs = " ".join(row[i : i + 2].hex() for i in range(0, len(row), 2))
-        text = "".join(chr(b) if 32 <= b < 127 else "." for b in row)
-        io.print(row.hex() if "p" in flags else f"{at:08x}: {pairs:<40} {text}")
-    return code
-
-
-async def hexdump(ctx: Context, args: list[str], io: Io) -> int:
-    """``-C``: canonical hexadecimal and text; plain: 16-bit words."""
-    flags, files = _split(args, "ns")
-    data, code = await _inputs(ctx, "hexdump", files, io)
-    for at in range(0, len(data), 16):
-        row = data[at : at + 16]
-        if "C" in flags:
-            text = " ".join(f"{b:02x}" for b in row[:8]) + "  " + " ".join(f"{b:02x}" for b in row[8:])
-            io.print(f"{at:08x}  {text:<49} |{''.join(chr(b) if 32 <= b < 127 else '.' for b in row)}|")
-        else:
-            padded = row + b"\0" * (len(row) % 2)
-            io.print(f"{at:07x}" + "".join(f" {padded[i] | padded[i + 1] << 8:04x}" for i in range(0, len(padded), 2)))
-    io.print(f"{len(data):08x}" if "C" in flags else f"{len(data):07x}")
-    return code
-
-
-async def encode64(ctx: Context, args: list[str], io: Io) -> int:
-    """``base64``, ``-d`` decodes."""
-    flags, files = _split(args, "w")
-    data, code = await _inputs(ctx, "base64", files, io)
-    if "d" in flags:
-        io.out(base64.b64decode(re.sub(rb"\s", b"", data) + b"=="))
-    else:
-        io.out(base64.encodebytes(data))
     return code
 
 
@@ -386,5 +317,5 @@ async def seq(ctx: Context, args: list[str], io: Io) -> int:
 
 TOOLS = {
     "cat": cat, "echo": echo, "printf": printf, "head": head, "tail": tail, "grep": grep, "egrep": egrep, "wc": wc, "sort": sort,
-    "uniq": uniq, "cut": cut, "tr": tr, "sed": sed, "od": od, "xxd": xxd, "hexdump": hexdump, "base64": encode64, "tee": tee, "seq": seq,
+    "uniq": uniq, "cut": cut, "tr": tr, "sed": sed, "tee": tee, "seq": seq,
 }  # fmt: skip

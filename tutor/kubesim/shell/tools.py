@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tutor.kubesim.shell import netools, systools, textools
+from tutor.kubesim.shell import dumptools, netools, systools, textools
 from tutor.kubesim.shell.context import Context, Io
 
 Tool = Callable[[Context, list[str], Io], Awaitable[int]]
 
-TOOLS: dict[str, Tool] = {**textools.TOOLS, **netools.TOOLS, **systools.TOOLS}
+TOOLS: dict[str, Tool] = {**textools.TOOLS, **dumptools.TOOLS, **netools.TOOLS, **systools.TOOLS}
 
 NOT_SIMULATED = frozenset(
     [
