@@ -47,7 +47,12 @@ def make(
             verifier=verifier or ScriptedVerifier(),
             now=clock,
             collect_logs=lambda _access, _lab: [
-                {"actor": "web", "pod": "shop/web-1", "lines": [f"{clock():%H:%M} call=api outcome=ok", "start"]}
+                {
+                    "actor": "web",
+                    "pod": "shop/web-1",
+                    "ip": "10.0.0.1",
+                    "lines": [f"{clock():%H:%M} call=api outcome=ok", "start"],
+                }
             ],
             **more,
         )

@@ -131,7 +131,7 @@ def evidence(outcome: str = "open", **changes: Any) -> dict[str, Any]:
         "port": 8080,
         "protocol": "TCP",
         "outcome": outcome,
-        "expected": "open",
+        "expected": outcome,
         "control": False,
         "detail": f"2026-01-01T12:00:00Z call=api target=http://api/ outcome={outcome} ms=3",
         "decided_by": "shop/allow | x",

@@ -217,7 +217,7 @@ def test_the_report_is_made_from_the_records(make: Make, opened: Open, clock: Cl
     assert "All stages are verified." in text
     for heading in ("## What broke, and why", "## Log evidence", "## Health", "## The user's test, before and after"):
         assert heading in text
-    assert "| web | api:8080/TCP | passed (2026-01-01 12:00:00 UTC) |" in text
+    assert "| web | api:8080/TCP | passed (12:00:00) | passed (12:00:00) | passed (12:00:00) |" in text
     assert "shop/allow \\| x" in text
-    assert "Before the repair:\n\n```text\nshop/web-1: 12:00 call=api outcome=ok\n```" in text
-    assert "After the repair:\n\n```text\nshop/web-1: 12:05 call=api outcome=ok\n```" in text
+    assert "Broken:\n\n```text\nshop/web: 12:00 call=api outcome=ok\n```" in text
+    assert "Repaired:\n\n```text\nshop/web: 12:05 call=api outcome=ok\n```" in text

@@ -228,3 +228,19 @@ def test_kubeconfig_is_the_learners(make: Make, opened: Open) -> None:
     text = labs.kubeconfig(opened(labs).id, "ann")
     assert "token: learner" in text
     assert "namespace: shop" in text
+
+
+def test_warming_proves_enforcement_once_and_leaves_nothing(make: Make, opened: Open) -> None:
+    provider = MemoryProvider()
+    verifier = ScriptedVerifier()
+    labs = make(provider, verifier)
+    labs.warm()
+    assert (provider.deleted, provider.clusters) == (["trying-out"], {})
+    verifier.preflight_outcome = "failed"
+    assert opened(labs).state == "ready", "it was proved already"
+
+
+@pytest.mark.parametrize("provider", [BrokenProvider(), VanishingProvider(), UndeletableProvider()])
+def test_warming_never_raises(make: Make, provider: MemoryProvider) -> None:
+    make(provider, ScriptedVerifier(preflight_outcome="failed")).warm()
+    assert set(provider.clusters) <= {"trying-out"}

@@ -15,7 +15,8 @@ _TIMEOUT_S = 5.0
 
 
 def collect(access: Access, lab: Lab) -> list[dict[str, Any]]:
-    """The last lines of each actor: ``{"actor", "pod", "lines"}``, or ``"error"`` in place of lines."""
+    """The last lines of each actor: ``{"actor", "pod", "ip", "lines"}``; lines are empty and ``"error"`` says why when
+    they cannot be had."""
     with KubeApi(access, timeout=_TIMEOUT_S) as api:
         return [_of(api, actor) for actor in lab.actors]
 
@@ -24,20 +25,25 @@ def _of(api: KubeApi, actor: Actor) -> dict[str, Any]:
     try:
         pod = _pod(api, actor)
         if pod is None:
-            return {"actor": actor.id, "pod": "", "lines": []}
-        path = f"/api/v1/namespaces/{actor.namespace}/pods/{pod}/log"
+            return {"actor": actor.id, "pod": "", "ip": "", "lines": []}
+        name, ip = pod
+        path = f"/api/v1/namespaces/{actor.namespace}/pods/{name}/log"
         lines = api.text(path, tailLines=str(_LINES)).splitlines()
     except KubetutorError as e:
-        return {"actor": actor.id, "pod": "", "lines": [], "error": e.message}
-    return {"actor": actor.id, "pod": f"{actor.namespace}/{pod}", "lines": lines}
+        return {"actor": actor.id, "pod": "", "ip": "", "lines": [], "error": e.message}
+    return {"actor": actor.id, "pod": f"{actor.namespace}/{name}", "ip": ip, "lines": lines}
 
 
-def _pod(api: KubeApi, actor: Actor) -> str | None:
+def _pod(api: KubeApi, actor: Actor) -> tuple[str, str] | None:
     deployment = api.get(f"/apis/apps/v1/namespaces/{actor.namespace}/deployments/{actor.deployment}")
     if deployment is None:
         return None
     labels = (deployment["spec"].get("selector") or {}).get("matchLabels") or {}
     query = urlencode({"labelSelector": ",".join(f"{k}={v}" for k, v in sorted(labels.items()))})
     pods = api.request("GET", f"/api/v1/namespaces/{actor.namespace}/pods?{query}").get("items", [])
-    running = sorted(p["metadata"]["name"] for p in pods if (p.get("status") or {}).get("phase") == "Running")
+    running = sorted(
+        (str(p["metadata"]["name"]), str(p["status"].get("podIP", "")))
+        for p in pods
+        if (p.get("status") or {}).get("phase") == "Running"
+    )
     return running[0] if running else None

@@ -78,6 +78,10 @@ class Labs:
         """Wait for work under way in this process."""
         self.sessions.stop()
 
+    def warm(self) -> None:
+        """Prepare for the first learner; meant for a thread of the process that serves pages. Never raises."""
+        self.sessions.warm()
+
     # -- looking ---------------------------------------------------------------------------------
 
     def view(self, lab_id: str, learner_id: str) -> LabView:

@@ -23,6 +23,7 @@ from tutor.store.labs import SessionRecord
 _STARTING = timedelta(minutes=15)
 """How long a lab may take to start before it is ended."""
 _THREADS = 4
+_WARM_ID = "trying-out"
 logger = logging.getLogger(__name__)
 
 
@@ -37,6 +38,31 @@ class Sessions:
     def stop(self) -> None:
         """Wait for work under way. A process killed meanwhile loses nothing: the worker takes it up."""
         self._executor.shutdown(wait=True)
+
+    def warm(self) -> None:
+        """Do before the first learner comes what only the first one would wait for: load the verifier, and prove that the
+        server of simulated clusters enforces policies, on a cluster made and deleted for that. Never raises."""
+        for provider in self._deps.providers.values():
+            lab = next((x for x in self._deps.library.labs() if provider.name in x.providers), None)
+            if lab is None or not isinstance(provider, BulkProvider) or not provider.available().ok:
+                continue
+            handle = Handle(provider.name, _WARM_ID)
+            try:
+                provider.delete(handle)  # one that a crash left
+                handle = provider.create(ClusterSpec(_WARM_ID, lab.namespaces))
+                provider.apply_bulk(handle, manifests.objects(lab))
+                self._preflight(provider, provider.access(handle, Role.VERIFIER), lab)
+            except KubetutorError as e:  # opening a lab will meet it again, and tell the learner
+                logger.warning("%s clusters could not be tried out: %s", provider.name, e)
+            finally:
+                self._deleted(provider, handle)
+
+    @staticmethod
+    def _deleted(provider: Provider, handle: Handle) -> None:
+        try:
+            provider.delete(handle)
+        except KubetutorError as e:
+            logger.warning("the %s cluster %s could not be deleted: %s", provider.name, handle.lab_id, e)
 
     # -- finding ---------------------------------------------------------------------------------
 
