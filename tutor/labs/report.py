@@ -68,8 +68,9 @@ def report(
     """
     earning = {c.result: c.stage for c in credits_.values()}
     names = _names(lab, results)
-    momentary = {s.id for s in lab.stages if s.momentary}
-    columns = _columns([r for r in results if r.id in earning], momentary)
+    # A lab may also make its first look momentary; the last momentary stage is the breakage.
+    breakage = next((s.id for s in reversed(lab.stages) if s.momentary), "")
+    columns = _columns([r for r in results if r.id in earning], breakage)
     moments = [_Moment(column, names) for column in columns]
     parts = [
         _head(lab, session, credits_),
@@ -83,13 +84,13 @@ def report(
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
-def _columns(earned: Sequence[ResultRecord], momentary: set[str]) -> list[list[ResultRecord]]:
+def _columns(earned: Sequence[ResultRecord], breakage: str) -> list[list[ResultRecord]]:
     """First, broken, repaired. A stage of questions alone that follows the breakage still shows the broken state."""
     columns: list[list[ResultRecord]] = [[], [], []]
     at = 0
     for r in earned:
         sent = any(c.get("evidence") for c in r.result.get("checks", []))
-        if r.stage in momentary:
+        if r.stage == breakage:
             at = 1
         elif at == 1 and sent:
             at = 2
