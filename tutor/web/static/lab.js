@@ -67,7 +67,7 @@ root.addEventListener("submit", async (event) => {
   button?.setAttribute("aria-busy", "true");
   if (form.dataset.wait) say(form.dataset.wait);
   try {
-    const response = await send(form.action, body);
+    const response = await send(form.getAttribute("action"), body);
     take(response, await response.text());
   } catch (error) {
     say(error.message);
@@ -143,7 +143,7 @@ if (consoleForm) {
     running = new AbortController();
     stop.hidden = false;
     try {
-      const response = await send(consoleForm.action, new URLSearchParams({ line }), { signal: running.signal, raw: true });
+      const response = await send(consoleForm.getAttribute("action"), new URLSearchParams({ line }), { signal: running.signal, raw: true });
       if (!response.ok) { print(`${(await response.text()).trim()}\n`, "error"); return; }
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
@@ -205,7 +205,7 @@ editorForm?.addEventListener("submit", async (event) => {
   const body = new FormData(editorForm, event.submitter);
   result.textContent = "Sending …";
   try {
-    const response = await send(editorForm.action, body, { raw: true });
+    const response = await send(editorForm.getAttribute("action"), body, { raw: true });
     const answer = response.headers.get("Content-Type")?.includes("json")
       ? await response.json() : { ok: false, lines: [], problems: [{ line: 0, message: (await response.text()).trim() }] };
     result.replaceChildren(...[
