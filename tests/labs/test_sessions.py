@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +21,10 @@ from tests.labs.fakes import (
     VanishingProvider,
     small_lab,
 )
-from tutor.errors import Conflict, InvalidInput, NotFound, Refused
+from tutor.errors import Conflict, InvalidInput, NotFound, Refused, Unavailable
 from tutor.labs.service import Labs, LabView
 from tutor.labs.worker import Worker
+from tutor.settings import Settings
 from tutor.store.base import Database
 
 Make = Callable[..., Labs]
@@ -244,3 +246,15 @@ def test_warming_proves_enforcement_once_and_leaves_nothing(make: Make, opened: 
 def test_warming_never_raises(make: Make, provider: MemoryProvider) -> None:
     make(provider, ScriptedVerifier(preflight_outcome="failed")).warm()
     assert set(provider.clusters) <= {"trying-out"}
+
+
+def test_a_database_that_cannot_be_written_is_told(tmp_path: Path, database: Database) -> None:
+    read_only = Database(f"sqlite:///file:{tmp_path / 'test.db'}?mode=ro&uri=true")
+    settings = Settings.from_env({}, data_dir=tmp_path)
+    labs = Labs(
+        settings, read_only, Shelf((small_lab(),)), {"simulated": MemoryProvider()}, verifier=ScriptedVerifier()
+    )
+    with pytest.raises(Unavailable, match=r"The database cannot be used: .*readonly.* Nothing of this step was kept"):
+        labs.open("ann", "small")
+    labs.stop()
+    read_only.close()

@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import DateTime, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
-from tutor.errors import SettingsError
+from tutor.errors import SettingsError, Unavailable
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -82,9 +82,18 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """One transaction: commits at the end, rolls back on any error. Services open it at their edge; queries only flush."""
-        with self._sessions.begin() as session:
-            yield session
+        """One transaction: commits at the end, rolls back on any error. Services open it at their edge; queries only flush.
+
+        :raises Unavailable: the database cannot be read or written (disk full, read-only, gone, locked for too long).
+        """
+        try:
+            with self._sessions.begin() as session:
+                yield session
+        except OperationalError as e:
+            raise Unavailable(
+                f"The database cannot be used: {str(e.orig).strip().splitlines()[0]}. Nothing of this step was kept.",
+                cure="See that its disk has space and can be written, then try again.",
+            ) from e
 
     def version(self) -> int | None:
         """A number that stays the same as long as no process commits anything to the database; None where that
