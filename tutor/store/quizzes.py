@@ -204,9 +204,12 @@ def _insert_attempt(
 
 
 def _insert_answer(tx: Session, attempt: int, item: str, variant: str, option: str, now: datetime) -> None:
-    """The first answer stays, whoever comes second."""
+    """Record an answer where none counts. The attempt's row is locked, so an answer found here is not a rival's: it is
+    one to a variant or option that an author has taken out since, and the question was asked again."""
     values = {"attempt": attempt, "item": item, "variant": variant, "option": option, "at": now}
-    tx.execute(_insert(tx)(AnswerRow).values(values).on_conflict_do_nothing())
+    again = {k: values[k] for k in ("variant", "option", "at")}
+    insert = _insert(tx)(AnswerRow).values(values)
+    tx.execute(insert.on_conflict_do_update(index_elements=["attempt", "item"], set_=again))
 
 
 def _insert(tx: Session) -> Callable[[Any], Any]:
