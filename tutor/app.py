@@ -5,6 +5,7 @@ Each import stands where it is needed, so that a process loads what it uses and 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -108,7 +109,10 @@ def create_app(settings: Settings) -> Flask:
     from tutor.web.site import make_site
 
     require_loopback(settings)
-    return make_site(services(settings))
+    made = services(settings)
+    # Imports and one preflight that the first learner would wait for; the pages do not wait for them.
+    threading.Thread(target=made.labs.warm, name="warm", daemon=True).start()
+    return make_site(made)
 
 
 def serve_clusters(settings: Settings, ready: Callable[[], None]) -> None:

@@ -90,6 +90,8 @@ class Cluster:
         if touched:
             last = self._epochs[-1].objects
             objects = {p: dict(self.objects.get(p, {})) if p in touched else last.get(p, {}) for p in TRAFFIC_KINDS}
+            # What was compiled for the state before is not needed again: logs compile what they read.
+            self._epochs[-1].cache.clear()
             self._epochs.append(View(objects, self.revision, transaction.now))
         for change in transaction.changes:
             for watcher in self.watchers:
