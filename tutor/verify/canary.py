@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from tutor.clusters.api import ApiError, ApiUnreachable, KubeApi
@@ -13,6 +14,8 @@ from tutor.verify.world import CANARY, CannotCheck, Object, is_ready
 
 PORT = 8080
 _READY_S = 30.0
+_LEFT_BEHIND = timedelta(minutes=3)
+"""No verification takes as long."""
 
 
 def manifest(namespace: str, name: str) -> dict[str, Any]:
@@ -53,6 +56,14 @@ def canaries(api: KubeApi, namespaces: Iterable[str]) -> Iterator[dict[str, Obje
             # Left behind, it is found by its name and removed with the lab.
             with contextlib.suppress(ApiError, ApiUnreachable):
                 api.delete(f"/api/v1/namespaces/{namespace}/pods/{name}")
+
+
+def sweep(api: KubeApi, pods: Iterable[Object], now: datetime) -> None:
+    """Remove canaries that a verification which was killed has left behind."""
+    for pod in pods:
+        meta = pod["metadata"]
+        if meta["name"].startswith(CANARY) and now - datetime.fromisoformat(meta["creationTimestamp"]) > _LEFT_BEHIND:
+            api.delete(f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}")
 
 
 def _wait(api: KubeApi, namespace: str, name: str) -> Object:

@@ -11,7 +11,7 @@ from tutor.content.models import Flow, Lab
 from tutor.policy import Protocol, Verdict
 from tutor.verify.probe import Probe, Prober, Result, Seen
 from tutor.verify.result import Evidence
-from tutor.verify.world import Dns, Object, World, find_dns, lab_actor
+from tutor.verify.world import CannotCheck, Dns, Object, World, find_dns, is_ready, lab_actor, nameserver_of
 
 Key = tuple[str, str, str, int, str]
 
@@ -33,6 +33,7 @@ class Context:
     canaries: dict[str, Object] = field(default_factory=dict)
     results: dict[Key, tuple[Result, datetime]] = field(default_factory=dict)
     _dns: Dns | None = None
+    _address: str = ""
 
     @property
     def dns(self) -> Dns:
@@ -41,8 +42,28 @@ class Context:
         :raises CannotCheck: it has none that answers.
         """
         if self._dns is None:
-            self._dns = find_dns(self.world)
+            found = find_dns(self.world, self._nameserver())
+            if not found.pods and not found.cached:
+                raise CannotCheck(
+                    f"no ready pod stands behind the cluster's name service {found.namespace}/{found.service}"
+                )
+            self._dns = found
         return self._dns
+
+    def refresh(self, world: World) -> None:
+        """Go on with a newer picture of the cluster."""
+        self.world, self._dns = world, None
+
+    def _nameserver(self) -> str:
+        """The address that pods are told to ask, read once where they read it.
+
+        :raises CannotCheck: no pod could be asked.
+        """
+        if self._address:
+            return self._address
+        pods = list(self.canaries.values()) or [lab_actor(self.lab, self.world, a.id) for a in self.lab.actors[:1]]
+        self._address = nameserver_of(self.prober.read(pods[0], "/etc/resolv.conf"))
+        return self._address
 
     def pod(self, actor: str) -> Object:
         """The pod of an actor, or of ``canary:<namespace>``.
@@ -74,7 +95,7 @@ class Context:
             source=pod_name(probe.pod),
             destination=probe.target if not probe.name else f"{probe.name} at {probe.target}",
             port=probe.port,
-            protocol="UDP" if probe.kind == "dns-udp" else "TCP",
+            protocol="UDP" if probe.kind in ("udp", "dns-udp") else "TCP",
             outcome=result.seen.value,
             expected=expected,
             control=control,
@@ -148,7 +169,14 @@ class Planned:
     @property
     def words(self) -> str:
         """The flow in words."""
-        return f"{self.flow.source} to {self.flow.to} on port {self.flow.port}"
+        udp = "UDP " if self.flow.protocol == "UDP" else ""
+        return f"{actor_words(self.flow.source)} to {actor_words(self.flow.to)} on {udp}port {self.flow.port}"
+
+
+def actor_words(actor: str) -> str:
+    """An end of a flow as a learner reads it."""
+    kind, _, namespace = actor.partition(":")
+    return f"a fresh pod in {namespace} without labels" if kind == "canary" and namespace else actor
 
 
 def plan(ctx: Context, flow: Flow, side: Side) -> Planned:
@@ -159,24 +187,49 @@ def plan(ctx: Context, flow: Flow, side: Side) -> Planned:
     source = ctx.pod(flow.source)
     target = ctx.dns.pods[0] if flow.to == "dns" else ctx.pod(flow.to)
     port = flow.port
-    probe = Probe("tcp", source, ip_of(target), port)
+    kind: Literal["tcp", "udp"] = "udp" if flow.protocol == "UDP" else "tcp"
+    probe = Probe(kind, source, ip_of(target), port)
     if flow.via == "service":
         actor = next(a for a in ctx.lab.actors if a.id == flow.to)
         probe = Probe("http", source, f"{actor.deployment}.{actor.namespace}", flow.service_port or port)
     controls: list[Probe] = []
-    if flow.to != "dns":
-        controls.append(Probe("tcp", target, ip_of(target), port))
+    if flow.to == "dns":
+        # Its image has no shell to ask from inside, so somebody whom no policy holds back asks in its place.
+        free = _unhindered(ctx, target, port)
+        controls += [Probe(kind, free, ip_of(target), port)] if free is not None and side == "deny" else []
+    else:
+        controls.append(Probe(kind, target, ip_of(target), port))
+    if kind == "udp":
+        controls.append(Probe(kind, source, ip_of(source), port))
     own = own_listener(source)
     if own is not None:
         controls.append(Probe("tcp", source, ip_of(source), own))
     return Planned(flow, side, source, target, probe, tuple(controls), flow.service_port)
 
 
+def _unhindered(ctx: Context, target: Object, port: int) -> Object | None:
+    """The pod of an actor that the policies let through to a target, if there is one."""
+    for actor in ctx.lab.actors:
+        for pod in ctx.world.pods_of(actor.namespace, actor.deployment):
+            verdict = ctx.verdict(pod, target, port) if is_ready(pod) else None
+            if verdict is not None and verdict.allowed and not verdict.egress.isolated:
+                return pod
+    return None
+
+
 def controls_hold(ctx: Context, planned: Planned) -> str:
     """Empty when every control showed what it must, else what is broken (ours, or the workload's; never a verdict)."""
     for control in planned.controls:
         result = ctx.seen(control)
-        if result.seen is not Seen.OPEN:
-            who = pod_name(control.pod)
-            return f"{who} does not answer itself on port {control.port} ({result.seen.value}: {result.detail})"
+        if result.seen is Seen.OPEN:
+            continue
+        if result.seen is Seen.REFUSED and (control.kind == "udp" or planned.flow.to == "dns"):
+            continue  # a refusal is an answer: the packet arrived, which is all this control has to show
+        who = pod_name(control.pod)
+        how = f"{result.seen.value}: {result.detail}"
+        if control.target == ip_of(control.pod):
+            return f"{who} does not answer itself on port {control.port} ({how})"
+        return (
+            f"{who}, which no policy holds back, does not reach port {control.port} of {planned.flow.to} either ({how})"
+        )
     return ""

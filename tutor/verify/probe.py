@@ -16,12 +16,13 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from tutor.clusters.provider import Access
-from tutor.verify.world import Object
+from tutor.verify.world import CannotCheck, Object
 
 LIMIT_S = 2
 """How long a probe waits. A denied packet is dropped in silence, so every expected deny takes as long."""
 _EXEC_LIMIT_S = LIMIT_S + 8
 _MOST_AT_ONCE = 32
+_DNS_PORT = 53
 
 
 class Seen(StrEnum):
@@ -38,12 +39,13 @@ class Seen(StrEnum):
 class Probe:
     """One attempt.
 
-    :param kind: ``tcp`` a connection; ``http`` a request by name; ``dns-udp``/``dns-tcp`` a query for ``name`` at ``target``.
+    :param kind: ``tcp`` a connection; ``http`` a request by name; ``udp`` a datagram (whether anything comes back, a refusal
+        counts: then it arrived); ``dns-udp``/``dns-tcp`` a query for ``name`` at ``target``.
     :param pod: the pod it is sent from.
     :param target: address or host.
     """
 
-    kind: Literal["tcp", "http", "dns-udp", "dns-tcp"]
+    kind: Literal["tcp", "http", "udp", "dns-udp", "dns-tcp"]
     pod: Object
     target: str
     port: int
@@ -56,10 +58,16 @@ class Probe:
                 return f"timeout {LIMIT_S} nc {self.target} {self.port}"
             case "http":
                 return f"timeout {LIMIT_S} wget -q -O - http://{self.target}:{self.port}/"
+            case "udp":
+                # busybox nc sends no datagrams; nslookup does. A closed port answers with a refusal, a drop stays silent.
+                return f"timeout {LIMIT_S} nslookup -type=a kubetutor.invalid {self._server()}"
             case "dns-udp":
-                return f"timeout {LIMIT_S} nslookup -type=a {self.name} {self.target}"
+                return f"timeout {LIMIT_S} nslookup -type=a {self.name} {self._server()}"
             case "dns-tcp":
                 return f"printf '{_octal(_query(self.name))}' | timeout {LIMIT_S} nc {self.target} {self.port} | od -An -tx1"
+
+    def _server(self) -> str:
+        return self.target if self.port == _DNS_PORT else f"{self.target}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -88,10 +96,13 @@ def judge(probe: Probe, code: int, output: str) -> Result:
     shown = re.sub(r"\s+", " ", text.replace("|", " "))[:200].strip()
     if probe.kind == "dns-tcp":
         return _judge_dns_tcp(text, shown)
+    if "refused" in text.lower():
+        # Before the time-out: nslookup goes on asking a port that refuses until its time is up.
+        return Result(Seen.REFUSED, shown)
     if code in (124, 137, 143) or "timed out" in text:
         return Result(Seen.TIMEOUT, shown or f"no answer within {LIMIT_S} s")
-    if "refused" in text.lower():
-        return Result(Seen.REFUSED, shown)
+    if probe.kind == "udp" and code in (0, 1) and ("NXDOMAIN" in text or "Server" in text):
+        return Result(Seen.OPEN, shown)
     if "bad address" in text or "NXDOMAIN" in text or "can't find" in text.lower():
         return Result(Seen.NO_NAME, shown)
     if code == 0:
@@ -156,6 +167,19 @@ class Prober:
                 for i, r in zip(indexes, found, strict=True):
                     results[i] = r
         return results
+
+    def read(self, pod: Object, path: str) -> str:
+        """A file of a pod.
+
+        :raises CannotCheck: it cannot be read.
+        """
+        try:
+            code, text = self._exec(pod, ["cat", path])
+        except Exception as e:
+            raise CannotCheck(f"{path} of {pod['metadata']['name']} cannot be read: {e}") from e
+        if code != 0 or not text:
+            raise CannotCheck(f"{path} of {pod['metadata']['name']} cannot be read (exit code {code})")
+        return text
 
     def _of_pod(self, probes: Sequence[Probe]) -> list[Result]:
         pod = probes[0].pod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from tutor.clusters.api import ApiError, ApiUnreachable, KubeApi
@@ -24,6 +25,11 @@ _READS = {
 }
 
 Object = Mapping[str, Any]
+
+
+def utc_now() -> datetime:
+    """The present moment."""
+    return datetime.now(UTC)
 
 
 class CannotCheck(Exception):
@@ -132,7 +138,8 @@ class Dns:
     """The cluster's name service as it was found: never assumed.
 
     :param address: what pods have in their resolv.conf.
-    :param pods: the pods that answer behind it.
+    :param service: its name; empty when pods ask a cache on their node.
+    :param pods: the ready pods that answer behind it.
     :param port: the pods' own port.
     """
 
@@ -140,41 +147,68 @@ class Dns:
     namespace: str
     service: str
     pods: tuple[Object, ...]
-    port: int
+    port: int = 53
+
+    @property
+    def cached(self) -> bool:
+        """Whether pods ask a cache on their own node and no Service."""
+        return not self.service
 
 
-def find_dns(world: World) -> Dns:
-    """The name service: the Service in kube-system with a port 53 for UDP and TCP, and the pods behind it.
+def nameserver_of(resolv_conf: str) -> str:
+    """The first name server of a resolv.conf.
 
-    :raises CannotCheck: none is found, or nobody answers behind it.
+    :raises CannotCheck: it names none.
+    """
+    for line in resolv_conf.splitlines():
+        words = line.split()
+        if len(words) > 1 and words[0] == "nameserver":
+            return words[1]
+    raise CannotCheck("the pods' resolv.conf names no name server")
+
+
+def find_dns(world: World, address: str) -> Dns:
+    """What stands behind the address that pods ask: a Service and its ready pods, or a cache on the node.
+
+    :raises CannotCheck: nothing in this cluster is known to have that address.
     """
     for service in world.objects["services"]:
-        ports = {p.get("protocol", "TCP"): p for p in service["spec"].get("ports") or [] if p["port"] == 53}
-        if set(ports) < {"TCP", "UDP"} or service["metadata"]["namespace"] != "kube-system":
+        if address not in (service["spec"].get("clusterIPs") or [service["spec"].get("clusterIP")]):
             continue
-        names = {
+        namespace, name = service["metadata"]["namespace"], service["metadata"]["name"]
+        slices = [s for s in world.objects["endpointslices"] if _belongs(s, namespace, name)]
+        ready = {
             (e["targetRef"]["namespace"], e["targetRef"]["name"])
-            for s in world.objects["endpointslices"]
-            if (s["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == service["metadata"]["name"]
-            and s["metadata"]["namespace"] == "kube-system"
+            for s in slices
             for e in s.get("endpoints") or []
             if e.get("targetRef") and (e.get("conditions") or {}).get("ready", True)
         }
-        pods = tuple(p for p in world.objects["pods"] if (p["metadata"]["namespace"], p["metadata"]["name"]) in names)
-        slices = [
-            s
-            for s in world.objects["endpointslices"]
-            if (s["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == service["metadata"]["name"]
-        ]
-        port = next(
-            (p["port"] for s in slices for p in s.get("ports") or [] if p.get("name") == ports["UDP"].get("name")), 53
-        )
-        if not pods:
-            raise CannotCheck(
-                "The cluster's name service has no ready pod behind it, so no verdict about names would mean anything."
-            )
-        return Dns(service["spec"]["clusterIP"], "kube-system", service["metadata"]["name"], pods, int(port))
-    raise CannotCheck("No name service was found in this cluster.")
+        pods = tuple(p for p in world.objects["pods"] if (p["metadata"]["namespace"], p["metadata"]["name"]) in ready)
+        return Dns(address, namespace, name, pods, _pod_port(service, slices))
+    caches = tuple(p for p in world.objects["pods"] if is_up(p) and p["status"]["podIP"] == address)
+    if caches or address.startswith("169.254."):
+        return Dns(address, "kube-system", "", caches)
+    raise CannotCheck(f"the pods' name server {address} is no Service of this cluster")
+
+
+def _belongs(slice_: Object, namespace: str, service: str) -> bool:
+    meta = slice_["metadata"]
+    labels = meta.get("labels") or {}
+    return bool(meta["namespace"] == namespace and labels.get("kubernetes.io/service-name") == service)
+
+
+def _pod_port(service: Object, slices: list[Object]) -> int:
+    """The port behind the Service's port 53 for UDP: rules see this one."""
+    name = next(
+        (
+            p.get("name", "")
+            for p in service["spec"].get("ports") or []
+            if p["port"] == 53 and p.get("protocol") == "UDP"
+        ),
+        None,
+    )
+    found = [p["port"] for s in slices for p in s.get("ports") or [] if p.get("name", "") == name and p.get("port")]
+    return int(found[0]) if found else 53
 
 
 def lab_actor(lab: Lab, world: World, actor: str) -> Object:
