@@ -21,11 +21,15 @@ let state = urls.state;
 
 function swap(html) {
   const panel = document.querySelector("#stages");
+  const before = panel.querySelector(".is-current")?.id;
   const open = new Map([...panel.querySelectorAll("details[id]")].map((d) => [d.id, d.open]));
   const chosen = [...panel.querySelectorAll("input[type=radio]:checked")].map((i) => i.id);
   const focus = panel.contains(document.activeElement) ? document.activeElement.id : "";
   panel.innerHTML = html;
-  for (const d of panel.querySelectorAll("details[id]")) if (open.has(d.id)) d.open = open.get(d.id);
+  const current = panel.querySelector(".is-current")?.id;
+  // A stage that begins shows itself, and the one that ended folds; all else stays as the learner left it.
+  const moved = before === current ? [] : [before, current].map((id) => id?.replace("stage-", "details-"));
+  for (const d of panel.querySelectorAll("details[id]")) if (open.has(d.id) && !moved.includes(d.id)) d.open = open.get(d.id);
   for (const id of chosen) { const input = panel.querySelector(`#${CSS.escape(id)}`); if (input) input.checked = true; }
   if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
   const now = panel.querySelector("[data-announce]")?.dataset.announce;
