@@ -41,13 +41,18 @@ class Context:
 
         :raises CannotCheck: it has none that answers.
         """
+        found = self.find_dns()
+        if not found.pods and not found.cached:
+            raise CannotCheck(f"no ready pod stands behind the name service {found.namespace}/{found.service}")
+        return found
+
+    def find_dns(self) -> Dns:
+        """The same, whether or not anything answers there.
+
+        :raises CannotCheck: it cannot be told where pods ask.
+        """
         if self._dns is None:
-            found = find_dns(self.world, self._nameserver())
-            if not found.pods and not found.cached:
-                raise CannotCheck(
-                    f"no ready pod stands behind the cluster's name service {found.namespace}/{found.service}"
-                )
-            self._dns = found
+            self._dns = find_dns(self.world, self._nameserver())
         return self._dns
 
     def refresh(self, world: World) -> None:

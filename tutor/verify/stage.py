@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from tutor.clusters.api import ApiError, ApiUnreachable, KubeApi
 from tutor.clusters.provider import Access
-from tutor.content.models import Lab, Stage
+from tutor.content.models import Check, Lab, Stage
 from tutor.errors import NotFound
 from tutor.verify.canary import canaries, sweep
 from tutor.verify.checks import Kind, Question, could_not
 from tutor.verify.context import Context
 from tutor.verify.flows import Canary, Flows
+from tutor.verify.labels import Labels
 from tutor.verify.names import NameService
-from tutor.verify.objects import ClusterDns, Labels, Workloads
 from tutor.verify.probe import Exec, Probe, Prober, kubernetes_exec
 from tutor.verify.result import CheckResult, Outcome, StageResult, together
+from tutor.verify.untouched import ClusterDns, Workloads
 from tutor.verify.world import CannotCheck, World, utc_now
 
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
 KINDS: dict[str, type[Kind]] = {
     "question": Question,
     "flows": Flows,
@@ -125,17 +130,26 @@ def _round(stage: Stage, ctx: Context) -> tuple[CheckResult, ...]:
     probes: list[Probe] = []
     for check in stage.checks:
         kind = KINDS[check.kind](check, ctx)
-        try:
-            probes += kind.plan()
-            kinds.append(kind)
-        except CannotCheck as e:
-            kinds.append(could_not(check, str(e)))
+        planned = _guarded(check, kind.plan)
+        kinds.append(planned if isinstance(planned, CheckResult) else kind)
+        probes += () if isinstance(planned, CheckResult) else planned
     if probes:
         ctx.send(probes)
-    out = []
-    for check, kind_ in zip(stage.checks, kinds, strict=True):
-        try:
-            out.append(kind_ if isinstance(kind_, CheckResult) else kind_.decide())
-        except CannotCheck as e:
-            out.append(could_not(check, str(e)))
-    return tuple(out)
+    return tuple(
+        k if isinstance(k, CheckResult) else _guarded(check, k.decide)
+        for check, k in zip(stage.checks, kinds, strict=True)
+    )
+
+
+def _guarded(check: Check, step: Callable[[], T]) -> T | CheckResult:
+    """What a check's step gives; when something of ours stands in its way, that result.
+
+    A defect of ours counts as such too: it is logged, and never held against the learner.
+    """
+    try:
+        return step()
+    except CannotCheck as e:
+        return could_not(check, str(e))
+    except Exception:
+        logger.exception("check %s broke", check.id)
+        return could_not(check, "Kubetutor made a mistake of its own; its log says more")

@@ -21,6 +21,7 @@ _READS = {
     "networkpolicies": "/apis/networking.k8s.io/v1/networkpolicies",
     "deployments": "/apis/apps/v1/deployments",
     "replicasets": "/apis/apps/v1/replicasets",
+    "configmaps": "/api/v1/configmaps",
     "endpointslices": "/apis/discovery.k8s.io/v1/endpointslices",
 }
 
@@ -59,8 +60,17 @@ class World:
         owner = self.get("deployments", namespace, deployment)
         if owner is None:
             return []
-        sets = {r["metadata"]["uid"] for r in self.objects["replicasets"] if _owned_by(r, {owner["metadata"]["uid"]})}
+        sets = {r["metadata"]["uid"] for r in self.sets_of(owner)}
         return [p for p in self.objects["pods"] if _owned_by(p, sets) and not p["metadata"].get("deletionTimestamp")]
+
+    def sets_of(self, deployment: Object) -> list[Object]:
+        """The replica sets of a Deployment, those of earlier rollouts too."""
+        return [r for r in self.objects["replicasets"] if _owned_by(r, {deployment["metadata"]["uid"]})]
+
+    def owner_of(self, pod: Object) -> Object | None:
+        """The replica set a pod belongs to."""
+        uids = {r.get("uid") for r in pod["metadata"].get("ownerReferences") or []}
+        return next((r for r in self.objects["replicasets"] if r["metadata"]["uid"] in uids), None)
 
     def get(self, plural: str, namespace: str, name: str) -> Object | None:
         """One object, or None."""
