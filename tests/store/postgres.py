@@ -47,7 +47,15 @@ def server() -> Iterator[str]:
 
     try:
         run("initdb", "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-c listen_addresses='' -c fsync=off -c timezone=Asia/Kolkata -k {directory}"
+        settings = {
+            "listen_addresses": "''",
+            "fsync": "off",
+            "timezone": "Asia/Kolkata",  # not UTC: a moment stored without its zone would show
+            "lock_timeout": "20s",  # two that wait for each other are an error, not a test run that never ends
+            "statement_timeout": "60s",
+            "idle_in_transaction_session_timeout": "60s",
+        }
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items()) + f" -k {directory}"
         run("pg_ctl", "-w", "-l", str(directory / "log"), "-o", options, "start")
         try:
             yield str(directory)

@@ -14,7 +14,6 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, inspect, text
 
-from tests.store.test_quizzes import at_once
 from tutor.errors import SettingsError, Unavailable
 from tutor.store import schema
 from tutor.store.base import Database
@@ -80,11 +79,21 @@ def test_up_to_date_means_nothing_is_loaded(database: Database, empty_url: str) 
 
 
 def test_processes_that_start_together(empty_url: str) -> None:
-    databases = [Database(empty_url) for _ in range(4)]
-    assert at_once(4, lambda i: upgrade(databases[i])) == [None] * 4
-    assert revision(databases[0]) == HEAD
-    for d in databases:
-        d.close()
+    code = (
+        "import sys; from tutor.store.base import Database; from tutor.store.schema import upgrade; import alembic.command\n"
+        f"d = Database({empty_url!r}); print('set', flush=True); sys.stdin.readline(); upgrade(d); d.close()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen([sys.executable, "-c", code], **pipes) for _ in range(3)]  # type: ignore[call-overload]
+    assert [p.stdout.readline() for p in processes] == ["set\n"] * 3
+    for p in processes:
+        p.stdin.write("go\n")
+        p.stdin.flush()
+    errors = [p.communicate(timeout=120)[1] for p in processes]
+    assert [(p.returncode, e) for p, e in zip(processes, errors, strict=True)] == [(0, "")] * 3
+    database = Database(empty_url)
+    assert revision(database) == HEAD
+    database.close()
 
 
 def test_a_database_of_a_newer_kubetutor_is_left_alone(database: Database) -> None:
