@@ -112,7 +112,7 @@ class SelfTest:
                 api.delete(f"/apis/networking.k8s.io/v1/namespaces/{meta['namespace']}/networkpolicies/{meta['name']}")
             for obj in self.objects:
                 meta = obj["metadata"]
-                if obj["kind"] in ("Deployment", "Namespace"):
+                if obj["kind"] in ("Deployment", "Namespace", "ConfigMap"):
                     path = api.kind_of(obj).path(meta.get("namespace", ""), meta["name"])
                     api.request("PUT", path, {**obj, "metadata": dict(meta)})
             for path, original in self._touched.items():
