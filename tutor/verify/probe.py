@@ -92,7 +92,7 @@ def _octal(data: bytes) -> str:
 
 def judge(probe: Probe, code: int, output: str) -> Result:
     """How a probe ended, from its exit code and output."""
-    text = output.replace("Terminated", "").strip()
+    text = output.replace("Terminated", "").strip(" |\n")
     shown = re.sub(r"\s+", " ", text.replace("|", " "))[:200].strip()
     if probe.kind == "dns-tcp":
         return _judge_dns_tcp(text, shown)
