@@ -56,6 +56,7 @@ export function mount(textarea, { label, nonce, onChange }) {
     }),
   });
   textarea.hidden = true;
+  view.scrollDOM.tabIndex = 0; // a long manifest scrolls by keyboard too
   return {
     text: () => view.state.doc.toString(),
     setText(text) { view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } }); },

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parent.parent.parent
 LESSON = "zero-trust-networkpolicy"
 LAB = "netpol-dns"
 LIMIT_MS = 30_000
+TELL_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (e) =>
+  console.error(`${e.violatedDirective} ${e.sourceFile}:${e.lineNumber} ${(e.target.outerHTML || "").slice(0, 300)}`))"""
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("journey")]
 
 
@@ -95,8 +97,9 @@ def test_from_the_first_page_to_the_verified_repair(
     context = browser.new_context(viewport={"width": 1440, "height": 960}, accept_downloads=True)
     page = context.new_page()
     errors: list[str] = []
-    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("console", lambda m: errors.append(f"{m.text} ({m.location})") if m.type == "error" else None)
     page.on("pageerror", lambda e: errors.append(str(e)))
+    page.add_init_script(TELL_VIOLATIONS)
     right = right_texts()
 
     page.goto(server.url)
@@ -132,7 +135,6 @@ def test_from_the_first_page_to_the_verified_repair(
 
     console(page, "kubectl logs -n shop deploy/web --tail=2", "outcome=ok")
     answer(page, "observe-unconfirmed", "scraper")
-    page.locator("#run-observe").click()
     passed(page, "observe")
 
     for name in ("web", "api", "db"):

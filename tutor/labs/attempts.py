@@ -196,6 +196,7 @@ def find_question(lab: Lab, check_id: str) -> tuple[Stage, Check]:
 
 
 def _only_answers_missing(stage: Stage, standing: Standing) -> bool:
+    """Whether every question is answered right, and what else the stage demands has passed or was never looked at."""
     for check in stage.checks:
         if check.choices:
             chosen = chosen_choice(check, standing.answers.get(check.id))
@@ -204,7 +205,7 @@ def _only_answers_missing(stage: Stage, standing: Standing) -> bool:
     others = {c.id for c in stage.checks if not c.choices}
     result = standing.results.get(stage.id)
     passed = {c["check"] for c in (result.result.get("checks", []) if result else []) if c["outcome"] == PASSED}
-    return others <= passed
+    return result is None or others <= passed
 
 
 def _same(before: ResultRecord | None, result: Mapping[str, Any], generation: int) -> bool:

@@ -29,6 +29,7 @@ function swap(html) {
   const current = panel.querySelector(".is-current")?.id;
   // A stage that begins shows itself, and the one that ended folds; all else stays as the learner left it.
   const moved = before === current ? [] : [before, current].map((id) => id?.replace("stage-", "details-"));
+  if (before !== current) document.querySelector("#lab-brief").open = false;
   for (const d of panel.querySelectorAll("details[id]")) if (open.has(d.id) && !moved.includes(d.id)) d.open = open.get(d.id);
   for (const id of chosen) { const input = panel.querySelector(`#${CSS.escape(id)}`); if (input) input.checked = true; }
   if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
