@@ -16,6 +16,11 @@ ROOT = Path(__file__).parent.parent.parent
 LESSON = "zero-trust-networkpolicy"
 LAB = "netpol-dns"
 LIMIT_MS = 30_000
+PASTE = """(editor, text) => {
+  const data = new DataTransfer();
+  data.setData("text/plain", text);
+  editor.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+}"""
 TELL_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (e) =>
   console.error(`${e.violatedDirective} ${e.sourceFile}:${e.lineNumber} ${(e.target.outerHTML || "").slice(0, 300)}`))"""
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("journey")]
@@ -64,7 +69,7 @@ def apply(page: Any, text: str) -> None:
     editor.wait_for()
     editor.click()
     page.keyboard.press("Control+a")
-    page.keyboard.insert_text(text)
+    editor.evaluate(PASTE, text)
     page.get_by_role("button", name="Apply").click()
     page.locator("#editor-result li").first.wait_for(timeout=LIMIT_MS)
     assert page.locator("#editor-result .result-bad").count() == 0, page.locator("#editor-result").inner_text()
