@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 from tutor.errors import SettingsError, Unavailable
+
+_BUSY_S = 15
+_RETRY_S = 0.02
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -54,14 +58,15 @@ def make_engine(url: str) -> Engine:
             "KUBETUTOR_DATABASE_URL cannot be used: it names no database that is supported and installed here.",
             cure="Leave it empty for SQLite, or write postgresql+psycopg://user@host/name and install kubetutor[postgres].",
         ) from e
-    engine = create_engine(url, connect_args={"timeout": 15, "check_same_thread": False})
+    engine = create_engine(url, connect_args={"timeout": _BUSY_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000"):
+        for pragma in (f"busy_timeout={_BUSY_S * 1000}", "synchronous=NORMAL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
+        _use_wal(cursor)
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -69,6 +74,23 @@ def make_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch the file to write-ahead logging. SQLite does not apply its busy time-out to this switch: of two processes
+    that open a new file at once, one is told at once that it is locked. It may try again, until the time-out is over.
+
+    Source: https://www.sqlite.org/c3ref/busy_handler.html (the handler is not called where it could cause a deadlock)
+    """
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as e:
+            if "locked" not in str(e) or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_S)
 
 
 class Database:
