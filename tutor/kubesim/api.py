@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from tutor.kubesim import discovery, logs, reviews, schema, selecting, table, verbs
+from tutor.kubesim import body as bodies
+from tutor.kubesim import discovery, logs, reviews, schema, selecting, table, validation, verbs
 from tutor.kubesim.cluster import Cluster
 from tutor.kubesim.registry import REVIEWS, Resource, find
 from tutor.kubesim.service import Clusters
 from tutor.kubesim.status import ApiError, no_such_path, not_found, success
 from tutor.kubesim.view import Object
 from tutor.kubesim.watch import stream
+
+NO_PORT_FORWARD = "port-forward is not available on a simulated cluster: its pods are no processes; use exec instead"
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ async def handle(clusters: Clusters, cluster: Cluster, user: str, request: Reque
         return _discovery(request, parts)
     version = parts[1] if parts[0] == "api" else parts[2]
     if (group, rest[0]) in REVIEWS and version == "v1":
-        body = verbs.parse_body(request.headers.get("content-type", ""), await _body(request))
+        body = bodies.parse(request.headers.get("content-type", ""), await _body(request))
         return JSONResponse(reviews.answer(REVIEWS[(group, rest[0])], group, user, body), 201)
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
@@ -83,6 +87,9 @@ def _other(request: Request, path: str) -> Response:
         return JSONResponse(discovery.version())
     if path in ("healthz", "livez", "readyz"):
         return Response("ok", media_type="text/plain")
+    if path == "openapi/v2":
+        # Nobody needs the old form, but kubectl asks for it before it says that it does not know a kind: an empty document.
+        return Response(b"", media_type="application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
     if path == "openapi/v3":
         return JSONResponse(schema.openapi_index())
     if path.startswith("openapi/v3/"):
@@ -126,10 +133,15 @@ async def _body(request: Request) -> bytes:
     chunks = []
     async for chunk in request.stream():
         size += len(chunk)
-        if size > verbs.MAX_BODY:
-            raise ApiError(413, f"Request entity too large: limit is {verbs.MAX_BODY}")
+        if size > bodies.MAX_BODY:
+            raise ApiError(413, f"Request entity too large: limit is {bodies.MAX_BODY}")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+async def _object(call: Call) -> Any:
+    """The decoded body."""
+    return bodies.parse(call.request.headers.get("content-type", ""), await _body(call.request))
 
 
 async def _resource(call: Call) -> Response:
@@ -195,7 +207,7 @@ def _selected(call: Call) -> list[Object]:
 def _list(call: Call) -> Response:
     items = _selected(call)
     meta: dict[str, Any] = {"resourceVersion": str(call.cluster.revision)}
-    limit, start = int(call.query.get("limit") or 0), call.query.get("continue", "")
+    limit, start = whole_number(call.query, "limit") or 0, call.query.get("continue", "")
     if start:
         items = [o for o in items if [o["metadata"].get("namespace", ""), o["metadata"]["name"]] > _token(start)]
     if limit and len(items) > limit:
@@ -219,11 +231,26 @@ def _list(call: Call) -> Response:
     return JSONResponse(body)
 
 
+def whole_number(query: Mapping[str, str], name: str) -> int | None:
+    """A query parameter that must be a whole number from 0, or None when it is not given.
+
+    :raises ApiError: 400.
+    """
+    text = query.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise ApiError(400, f'{name}: Invalid value: "{text}": must be a whole number greater than or equal to 0')
+    return int(text)
+
+
 def _token(text: str) -> list[str]:
     try:
         value = json.loads(bytes.fromhex(text))
     except ValueError as e:
         raise ApiError(400, "continue key is not valid") from e
+    if not isinstance(value, list):
+        raise ApiError(400, "continue key is not valid")
     return [str(v) for v in value]
 
 
@@ -240,13 +267,23 @@ def _watch(call: Call) -> Response:
 
 
 async def _create(call: Call) -> Response:
-    body = verbs.parse_body(call.request.headers.get("content-type", ""), await _body(call.request))
+    body = await _object(call)
     if call.resource.namespaced and not call.namespace:
         raise ApiError(405, "the server does not allow this method on the requested resource")
     async with call.clusters.change(call.cluster, dry_run=call.dry_run) as t:
         verbs_made = verbs.create(t, call.resource, call.namespace, body, strict=call.strict, manager=call.manager)
         key = (verbs_made["metadata"].get("namespace", ""), verbs_made["metadata"]["name"])
-    return JSONResponse(_after(call, t, key, verbs_made), 201)
+    return JSONResponse(_after(call, t, key, verbs_made), 201, headers=_warnings(call, body))
+
+
+def _warnings(call: Call, body: Any) -> dict[str, str]:
+    """What is not refused but told: fields the kind does not have (``fieldValidation=Warn``, the default)."""
+    if call.query.get("fieldValidation", "Warn") != "Warn" or not isinstance(body, dict):
+        return {}
+    found = [w for w in validation.warnings(call.resource, body) if "$" not in w]  # directives of a strategic patch
+    # One header cannot be repeated here; the list form of RFC 9110 says the same.
+    told = ", ".join("299 - " + json.dumps(text, ensure_ascii=True) for text in found[:10])
+    return {"Warning": told} if told else {}
 
 
 def _after(call: Call, t: Any, key: tuple[str, str], made: Object) -> Object:
@@ -255,8 +292,8 @@ def _after(call: Call, t: Any, key: tuple[str, str], made: Object) -> Object:
 
 
 async def _update(call: Call) -> Response:
-    kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = verbs.parse_body(kind, await _body(call.request))
+    kind = bodies.media_type(call.request.headers.get("content-type", ""))
+    body = await _object(call)
     created = False
     async with call.clusters.change(call.cluster, dry_run=call.dry_run) as t:
         if call.request.method == "PATCH":
@@ -277,12 +314,13 @@ async def _update(call: Call) -> Response:
             if before is None:
                 raise not_found(call.resource.plural, call.resource.group, call.name)
             obj = verbs.replace(t, call.resource, before, body, strict=call.strict, manager=call.manager, sub=call.sub)
-    return JSONResponse(_after(call, t, (call.namespace, call.name), obj), 201 if created else 200)
+    answer = _after(call, t, (call.namespace, call.name), obj)
+    return JSONResponse(answer, 201 if created else 200, headers=_warnings(call, body))
 
 
 async def _options(call: Call) -> dict[str, Any]:
     body = await _body(call.request)
-    options: Any = verbs.parse_body(call.request.headers.get("content-type", ""), body) if body.strip() else {}
+    options: Any = bodies.parse(call.request.headers.get("content-type", ""), body) if body.strip() else {}
     if "propagationPolicy" in call.query:
         options = {**(options or {}), "propagationPolicy": call.query["propagationPolicy"]}
     return options if isinstance(options, dict) else {}
@@ -319,7 +357,7 @@ async def _subresource(call: Call, method: str) -> Response:
     if call.sub not in call.resource.subresources:
         raise no_such_path()
     if call.sub == "log" and method == "GET":
-        return await logs.response(call.clusters, call.cluster, _found(call), call.query)
+        return await logs.response(call.clusters, call.cluster, _found(call), call.query, whole_number)
     if call.sub == "status" and method == "GET":
         return _shown(call, _found(call))
     if call.sub == "status" and method in ("PUT", "PATCH"):
@@ -330,15 +368,16 @@ async def _subresource(call: Call, method: str) -> Response:
         _found(call)
         return JSONResponse(reviews.token_request(call.user, call.namespace, call.name, call.clusters.clock()), 201)
     if call.sub in ("exec", "attach"):
-        raise ApiError(400, "Upgrade request required: exec is served over WebSocket only")
+        raise ApiError(400, f"Upgrade request required: {call.sub} is served over WebSocket only")
+    if call.sub == "portforward":
+        raise ApiError(400, NO_PORT_FORWARD)
     raise ApiError(405, "the server does not allow this method on the requested resource")
 
 
 async def _scale(call: Call, method: str) -> Response:
     if method == "GET":
         return JSONResponse(verbs.scale_object(_found(call)))
-    kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = verbs.parse_body(kind, await _body(call.request))
+    body = await _object(call)
     replicas = (body.get("spec") or {}).get("replicas") if isinstance(body, dict) else None
     async with call.clusters.change(call.cluster, dry_run=call.dry_run) as t:
         verbs.scale(t, call.resource, call.namespace, call.name, replicas)

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from tutor.kubesim import api, auth, remote, verbs
 from tutor.kubesim.service import Clusters
-from tutor.kubesim.status import ApiError
+from tutor.kubesim.status import ApiError, no_such_path
 
 log = logging.getLogger("kubesim")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -37,12 +37,14 @@ def create_app(clusters: Clusters, secret: bytes) -> Starlette:
             _user(secret, cluster_id, websocket.headers.get("authorization", ""))
             cluster = await clusters.get(cluster_id)
             match websocket.path_params["path"].strip("/").split("/"):
-                case ["api", "v1", "namespaces", namespace, "pods", name, "exec" | "attach" as sub]:
-                    if sub == "attach":
-                        raise ApiError(400, "attach is not available on a simulated cluster; use exec or logs")
+                case ["api", "v1", "namespaces", namespace, "pods", name, "exec"]:
                     await remote.exec_(clusters, cluster, websocket, namespace, name)
+                case ["api", "v1", "namespaces", namespace, "pods", name, "attach"]:
+                    await remote.attach(clusters, cluster, websocket, namespace, name)
+                case ["api", "v1", "namespaces", _, "pods", _, "portforward"]:
+                    raise ApiError(400, api.NO_PORT_FORWARD)
                 case _:
-                    raise ApiError(404, "the server could not find the requested resource")
+                    raise no_such_path()
         except ApiError as e:
             # Refused with a real HTTP answer, before the handshake: clients show its message.
             await websocket.send_denial_response(JSONResponse(e.body(), e.code))
@@ -61,7 +63,7 @@ def create_app(clusters: Clusters, secret: bytes) -> Starlette:
         Route("/clusters/{cluster}", _guarded(cluster_api), methods=_METHODS),
         Route("/healthz", lambda _r: Response("ok"), methods=["GET"]),
     ]
-    return Starlette(routes=routes, exception_handlers={404: _missing, 405: _missing})
+    return Starlette(routes=routes, exception_handlers={404: _missing, 405: _no_method})
 
 
 def _user(secret: bytes, cluster_id: str, header: str) -> str:
@@ -72,8 +74,12 @@ def _user(secret: bytes, cluster_id: str, header: str) -> str:
 
 
 async def _missing(_request: Request, _error: Exception) -> Response:
-    e = ApiError(404, "the server could not find the requested resource")
-    return JSONResponse(e.body(), 404)
+    return JSONResponse(no_such_path().body(), 404)
+
+
+async def _no_method(_request: Request, _error: Exception) -> Response:
+    e = ApiError(405, "the server does not allow this method on the requested resource")
+    return JSONResponse(e.body(), 405)
 
 
 def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -85,6 +91,8 @@ def _guarded(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Req
             return await handler(request)
         except ApiError as e:
             return JSONResponse(e.body(), e.code)
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody is there to read it
         except Exception as e:
             log.exception("unforeseen error at %s %s", request.method, request.url.path)
             return JSONResponse(ApiError(500, f"Internal error occurred: {type(e).__name__}").body(), 500)

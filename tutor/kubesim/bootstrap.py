@@ -7,6 +7,7 @@ from typing import Any
 
 from tutor.kubesim import controllers, defaults
 from tutor.kubesim.cluster import Transaction, stamp
+from tutor.kubesim.relations import NODE, NODE_IP
 from tutor.kubesim.schema import VERSION
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
@@ -40,7 +41,7 @@ def namespace(name: str) -> dict[str, Any]:
 
 
 def _node(now: str) -> dict[str, Any]:
-    name = controllers.NODE
+    name = NODE
     condition = {"lastHeartbeatTime": now, "lastTransitionTime": now}
     return {
         "apiVersion": "v1",
@@ -57,7 +58,7 @@ def _node(now: str) -> dict[str, Any]:
         "spec": {"podCIDR": "10.244.0.0/16", "podCIDRs": ["10.244.0.0/16"]},
         "status": {
             "addresses": [
-                {"type": "InternalIP", "address": controllers.NODE_IP},
+                {"type": "InternalIP", "address": NODE_IP},
                 {"type": "Hostname", "address": name},
             ],
             "capacity": {"cpu": "4", "memory": "8Gi", "pods": "110"},

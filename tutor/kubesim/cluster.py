@@ -113,6 +113,8 @@ class Transaction:
         self.revision = cluster.revision
         self.counters = dict(cluster.counters)
         self.changes: list[Change] = []
+        self.settled = 0
+        """How many of the changes the controllers have seen."""
         self._staged: dict[str, dict[Key, Object | None]] = {}
 
     def get(self, plural: str, namespace: str, name: str) -> Object | None:
@@ -144,8 +146,11 @@ class Transaction:
         if before is None:
             meta.setdefault("uid", str(uuid.uuid4()))
             meta.setdefault("creationTimestamp", stamp(self.now))
-        elif _same(before, obj):
-            return before
+        else:
+            for key in ("uid", "creationTimestamp"):
+                meta.setdefault(key, before["metadata"][key])
+            if _same(before, obj) and _owners(before) == _owners(obj):
+                return before
         self.revision += 1
         meta["resourceVersion"] = str(self.revision)
         self._stage(plural, namespace, name, before, obj)
@@ -168,6 +173,10 @@ class Transaction:
         """The next number of a counter that is kept with the cluster (addresses, for one)."""
         self.counters[counter] = self.counters.get(counter, first - 1) + 1
         return self.counters[counter]
+
+
+def _owners(o: Object) -> list[dict[str, Any]]:
+    return [{k: v for k, v in e.items() if k != "time"} for e in o["metadata"].get("managedFields") or []]
 
 
 def _same(a: Object, b: Object) -> bool:

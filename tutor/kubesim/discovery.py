@@ -84,7 +84,7 @@ def _subresource_kind(r: Resource, sub: str) -> tuple[str, str]:
 
 
 def _subresource_verbs(sub: str) -> list[str]:
-    return {"log": ["get"], "exec": ["create", "get"], "attach": ["create", "get"], "token": ["create"]}.get(
+    return {"log": ["get"], "exec": ["create", "get"], "attach": ["create", "get"], "portforward": ["create", "get"], "token": ["create"]}.get(
         sub, ["get", "patch", "update"]
     )
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response, StreamingResponse
 
-from tutor.kubesim import flowlog
+from tutor.kubesim import flowlog, pods
 from tutor.kubesim.cluster import Cluster
 from tutor.kubesim.service import Clusters
 from tutor.kubesim.status import ApiError
 from tutor.kubesim.view import Object
 
+Line = tuple[datetime, str]
 _FOLLOW_STEP_S = 0.25
 
 
@@ -25,65 +26,116 @@ def container_of(pod: Object, name: str) -> Object:
     containers = pod["spec"].get("containers") or []
     names = [c["name"] for c in containers]
     if not name and len(containers) == 1:
-        return containers[0]  # type: ignore[no-any-return]
+        only: Object = containers[0]
+        return only
     if not name:
         raise ApiError(
             400,
             f"a container name must be specified for pod {pod['metadata']['name']}, choose one of: [{' '.join(names)}]",
         )
-    found = next((c for c in containers if c["name"] == name), None)
+    found: Object | None = next((c for c in containers if c["name"] == name), None)
     if found is None:
         raise ApiError(400, f"container {name} is not valid for pod {pod['metadata']['name']}")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
-async def response(clusters: Clusters, cluster: Cluster, pod: Object, query: dict[str, str]) -> Response:
+def written(clusters: Clusters, cluster: Cluster, pod: Object, container: Object) -> list[Line] | None:
+    """What a process that ended, or will end, wrote; None for one whose log is derived from its traffic."""
+    running = clusters.oneoffs.output(cluster, pod, container["name"])
+    if running is not None:
+        return running
+    meta = pod["metadata"]
+    kept = cluster.objects.get(pods.OUTPUT, {}).get((meta["namespace"], meta["name"]))
+    if kept is None or kept["pod"] != meta["uid"] or container["name"] not in kept["containers"]:
+        return None
+    return [(datetime.fromisoformat(at), text) for at, text in kept["containers"][container["name"]]]
+
+
+async def response(
+    clusters: Clusters,
+    cluster: Cluster,
+    pod: Object,
+    query: dict[str, str],
+    number: Callable[[dict[str, str], str], int | None],
+) -> Response:
     """Answer ``GET …/log``.
 
-    :raises ApiError: a container that does not exist, or the log of a previous one (there is none).
+    :param number: reads a query parameter that must be a whole number.
+    :raises ApiError: a container that does not exist, a parameter that is wrong, or the log of a previous container (none).
     """
     container = container_of(pod, query.get("container", ""))
     if query.get("previous") == "true":
         refusal = f'previous terminated container "{container["name"]}" in pod "{pod["metadata"]["name"]}" not found'
         raise ApiError(400, refusal)
     now = clusters.clock()
-    since = None
-    if query.get("sinceSeconds", "").isdigit():
-        since = now - timedelta(seconds=int(query["sinceSeconds"]))
-    if query.get("sinceTime"):
-        since = datetime.fromisoformat(query["sinceTime"].replace("Z", "+00:00"))
-    tail = int(query["tailLines"]) if query.get("tailLines", "").isdigit() else None
+    since = _since(query, number(query, "sinceSeconds"), now)
+    tail, limit = number(query, "tailLines"), number(query, "limitBytes")
     stamps = query.get("timestamps") == "true"
-    found = flowlog.lines(cluster.history, pod, container, now=now, since=since, tail=tail)
-    text: bytes = _text(found, stamps)
-    if query.get("limitBytes", "").isdigit():
-        text = text[: int(query["limitBytes"])]
+    text = _text(_lines(clusters, cluster, pod, container, now, since, tail), stamps)
+    if limit is not None:
+        text = text[:limit]
     if query.get("follow") != "true":
         return Response(text, media_type="text/plain")
-    return StreamingResponse(_follow(clusters, cluster, pod, container, text, now, stamps), media_type="text/plain")
+    return StreamingResponse(follow(clusters, cluster, pod, container, text, now, stamps), media_type="text/plain")
 
 
-def _text(found: list[tuple[datetime, str]], stamps: bool) -> bytes:
+def _since(query: dict[str, str], seconds: int | None, now: datetime) -> datetime | None:
+    try:
+        if query.get("sinceTime"):
+            found = datetime.fromisoformat(query["sinceTime"].replace("Z", "+00:00"))
+            return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return None if seconds is None else now - timedelta(seconds=seconds)
+    except ValueError as e:
+        raise ApiError(400, f'sinceTime: Invalid value: "{query["sinceTime"]}": must be a time in RFC 3339') from e
+    except OverflowError:
+        return None  # so long ago that it leaves nothing out
+
+
+def _lines(
+    clusters: Clusters,
+    cluster: Cluster,
+    pod: Object,
+    container: Object,
+    now: datetime,
+    since: datetime | None = None,
+    tail: int | None = None,
+) -> list[Line]:
+    found = written(clusters, cluster, pod, container)
+    if found is None:
+        return flowlog.lines(cluster.history, pod, container, now=now, since=since, tail=tail)
+    found = [(at, line) for at, line in found if since is None or at >= since]
+    return found if tail is None else found[-tail:] if tail else []
+
+
+def _text(found: list[Line], stamps: bool) -> bytes:
     return "".join(
         f"{at.strftime('%Y-%m-%dT%H:%M:%S.%f000Z')} {line}\n" if stamps else f"{line}\n" for at, line in found
     ).encode()
 
 
-async def _follow(
+async def follow(
     clusters: Clusters, cluster: Cluster, pod: Object, container: Object, first: bytes, until: datetime, stamps: bool
 ) -> AsyncIterator[bytes]:
-    """New lines as they become due; ends with the pod, the cluster or the client."""
+    """What is there, then new lines as they become due; ends with the process, the pod, the cluster or the client."""
     yield first
     meta = pod["metadata"]
+    known = written(clusters, cluster, pod, container)
+    count = len(known or [])
     while not cluster.closed:
         live = cluster.objects.get("pods", {}).get((meta["namespace"], meta["name"]))
         if live is None or live["metadata"]["uid"] != meta["uid"]:
             return
-        due = flowlog.next_due(live, container, until)
+        ended = "terminated" in pods.state_of(live, container["name"])
         now = clusters.clock()
-        if due is None or now < due:
-            await asyncio.sleep(_FOLLOW_STEP_S)
-            continue
-        just = timedelta(microseconds=1)
-        yield _text(flowlog.lines(cluster.history, live, container, now=now, since=until + just), stamps)
-        until = now
+        found = written(clusters, cluster, live, container)
+        if found is not None:
+            fresh, count = found[count:], len(found)
+            if fresh:
+                yield _text(fresh, stamps)
+        elif (due := flowlog.next_due(live, container, until)) is not None and now >= due:
+            just = timedelta(microseconds=1)
+            yield _text(flowlog.lines(cluster.history, live, container, now=now, since=until + just), stamps)
+            until = now
+        if ended:
+            return
+        await asyncio.sleep(_FOLLOW_STEP_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import importlib.resources
@@ -80,6 +81,43 @@ def unknown_fields(schema: Mapping[str, Any], value: Any, path: str = "") -> Ite
     elif isinstance(value, list) and "items" in schema:
         for i, inner in enumerate(value):
             yield from unknown_fields(schema["items"], inner, f"{path}[{i}]")
+
+
+def decoded(schema: Mapping[str, Any], value: Any) -> Any:
+    """A copy of a value as the API server's decoder leaves it: fields it does not know are gone, and so are nulls (a null
+    in a list or a map of strings is the empty value of its type)."""
+    schema = resolve(schema)
+    if isinstance(value, dict):
+        properties, extra = schema.get("properties"), schema.get("additionalProperties")
+        if properties is None and not isinstance(extra, dict):
+            return copy.deepcopy(value)
+        out = {}
+        for key, inner in value.items():
+            if properties and key in properties:
+                if inner is not None:
+                    out[key] = decoded(properties[key], inner)
+            elif isinstance(extra, dict):
+                out[key] = _empty(extra) if inner is None else decoded(extra, inner)
+            elif "x-kubernetes-preserve-unknown-fields" in schema:
+                out[key] = copy.deepcopy(inner)
+        return out
+    if isinstance(value, list):
+        items = schema.get("items") or {}
+        return [_empty(items) if inner is None else decoded(items, inner) for inner in value]
+    return value
+
+
+def _empty(schema: Mapping[str, Any]) -> Any:
+    kinds = types(resolve(schema))
+    return (
+        {}
+        if "object" in kinds
+        else []
+        if "array" in kinds
+        else 0
+        if "integer" in kinds and "string" not in kinds
+        else ""
+    )
 
 
 def wrong_type(schema: Mapping[str, Any], value: Any, path: str = "", kind: str = "") -> str | None:

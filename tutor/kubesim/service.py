@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from tutor.kubesim import bootstrap, controllers
 from tutor.kubesim.cluster import Clock, Cluster, Transaction
+from tutor.kubesim.oneoff import OneOffs
 from tutor.kubesim.status import ApiError
 from tutor.kubesim.store import StorageError, Store
 
@@ -35,6 +36,7 @@ class Clusters:
         self.store, self.scale, self.clock, self.max_objects = store, scale, clock, max_objects
         self._clusters: dict[str, Cluster] = {}
         self._loading = asyncio.Lock()
+        self.oneoffs = OneOffs(self)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="kubesim-store")
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:
@@ -57,7 +59,9 @@ class Clusters:
                 loaded = await self.run(self.store.load, cluster_id)
                 if loaded is None:
                     raise ApiError(404, "this simulated cluster does not exist: its lab has ended", reason="NotFound")
-                self._clusters[cluster_id] = Cluster(cluster_id, loaded)
+                cluster = self._clusters[cluster_id] = Cluster(cluster_id, loaded)
+                for pod in cluster.objects.get("pods", {}).values():
+                    self.oneoffs.consider(cluster, pod)
         return self._clusters[cluster_id]
 
     async def create(self, cluster_id: str) -> Cluster:
@@ -73,10 +77,10 @@ class Clusters:
     async def delete(self, cluster_id: str) -> None:
         """Forget a cluster; its watches end."""
         async with self._loading:
-            cluster = self._clusters.pop(cluster_id, None)
-            if cluster is not None:
-                cluster.close()
             await self.run(self.store.delete, cluster_id)
+            cluster = self._clusters.get(cluster_id)
+            if cluster is not None:
+                self._drop(cluster)
 
     async def ids(self) -> list[str]:
         """Every cluster there is."""
@@ -97,11 +101,42 @@ class Clusters:
             if t.count() > self.max_objects:
                 raise ApiError(403, f"exceeded quota: a simulated cluster holds at most {self.max_objects} objects")
             if t.changes and not dry_run:
-                await self.run(self.store.commit, cluster.id, t.revision, t.counters, t.changes)
-                cluster.apply(t)
+                work = asyncio.ensure_future(self._commit(cluster, t))
+                try:
+                    await asyncio.shield(work)
+                except asyncio.CancelledError:
+                    await asyncio.wait(
+                        {work}
+                    )  # nobody waits for the answer any more, but what is written must be applied
+                    raise
+
+    async def _commit(self, cluster: Cluster, t: Transaction) -> None:
+        try:
+            await self.run(self.store.commit, cluster.id, t.revision, t.counters, t.changes)
+        except ApiError:
+            await self._compare(cluster)
+            raise
+        cluster.apply(t)
+        for change in t.changes:
+            self.oneoffs.changed(cluster, change)
+
+    async def _compare(self, cluster: Cluster) -> None:
+        """After a refused write: keep the cluster in memory only if the disk still says the same."""
+        try:
+            kept = await self.run(self.store.revision, cluster.id)
+        except ApiError:
+            kept = None
+        if kept != cluster.revision:
+            self._drop(cluster)
+
+    def _drop(self, cluster: Cluster) -> None:
+        self._clusters.pop(cluster.id, None)
+        self.oneoffs.end(cluster)
+        cluster.close()
 
     def end_watches(self) -> None:
-        """End every watch, so that the server can stop at once."""
+        """End every watch and process, so that the server can stop at once."""
+        self.oneoffs.close()
         for cluster in self._clusters.values():
             for watcher in cluster.watchers:
                 watcher.put_nowait(None)

@@ -34,16 +34,16 @@ class ApiError(Exception):
 
     def body(self) -> dict[str, Any]:
         """The Status object."""
-        status = {
+        return {
             "kind": "Status",
             "apiVersion": "v1",
             "metadata": {},
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
+            "details": self.details,
             "code": self.code,
         }
-        return status | ({"details": self.details} if self.details else {})
 
 
 def qualified(plural: str, group: str) -> str:
@@ -58,7 +58,7 @@ def not_found(plural: str, group: str, name: str) -> ApiError:
 
 
 def no_such_path() -> ApiError:
-    """404 for a path that is no resource."""
+    """404 for a path that is no resource. Its details are empty, not missing: kubectl looks into them without asking."""
     return ApiError(404, "the server could not find the requested resource")
 
 
@@ -88,6 +88,9 @@ def invalid(kind: str, group: str, name: str, errors: Sequence[tuple[str, str, s
         "Required value": "FieldValueRequired",
         "Unsupported value": "FieldValueNotSupported",
         "Forbidden": "FieldValueForbidden",
+        "Duplicate value": "FieldValueDuplicate",
+        "Not found": "FieldValueNotFound",
+        "Too long": "FieldValueTooLong",
     }
     causes = [
         {"reason": codes.get(kind_, "FieldValueInvalid"), "message": text.removeprefix(f"{path}: "), "field": path}

@@ -61,6 +61,9 @@ KEEP_CHANGES = 400
 """How many traffic-relevant changes of a cluster are remembered for its workloads' logs."""
 
 
+_READ = "kubesim_read"
+
+
 class StorageError(Exception):
     """The database refused a read or a write; nothing of it was kept."""
 
@@ -107,12 +110,18 @@ class Store:
 
     def ids(self) -> list[str]:
         """Every cluster there is."""
-        with self._begin() as c:
+        with self._read() as c:
             return list(c.scalars(select(_CLUSTERS.c.id).order_by(_CLUSTERS.c.created)))
+
+    def revision(self, cluster: str) -> int | None:
+        """The revision a cluster was committed with last, or None when there is none of this id."""
+        with self._read() as c:
+            found = c.scalar(select(_CLUSTERS.c.revision).where(_CLUSTERS.c.id == cluster))
+            return None if found is None else int(found)
 
     def load(self, cluster: str) -> Loaded | None:
         """One cluster, or None."""
-        with self._begin() as c:
+        with self._read() as c:
             row = c.execute(select(_CLUSTERS).where(_CLUSTERS.c.id == cluster)).one_or_none()
             if row is None:
                 return None
@@ -181,6 +190,9 @@ class Store:
     def _begin(self) -> _Wrapped:
         return _Wrapped(self.engine)
 
+    def _read(self) -> _Wrapped:
+        return _Wrapped(self.engine.execution_options(**{_READ: True}))
+
 
 class _Wrapped:
     """``engine.begin()`` whose database errors are StorageError."""
@@ -234,6 +246,8 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # A reader needs no lock, and works on a full or read-only disk too.
+        reads = connection.get_execution_options().get(_READ)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine

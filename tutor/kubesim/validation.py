@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -27,11 +28,14 @@ _LABEL_TEXT = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric "
     "character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
+_MAX_ANNOTATIONS = 262_144
+_MAX_DATA = 1_048_576
 _LABEL_NAMED = {"namespaces", "services"}
 
 
-def decode_check(resource: Resource, obj: Any, strict: bool) -> None:
-    """What is refused before anything else: wrong JSON types, wrong kind, unknown fields when strict.
+def decode(resource: Resource, obj: Any, strict: bool) -> dict[str, Any]:
+    """A body as an object of its kind. What is refused here is refused before anything else: wrong JSON types, another
+    kind, and unknown fields when strict.
 
     :raises ApiError: 400 with the decoder's message.
     """
@@ -43,19 +47,20 @@ def decode_check(resource: Resource, obj: Any, strict: bool) -> None:
             f"the object provided is unrecognized (must be of type {resource.kind}): "
             f"{obj.get('kind')} in version {obj.get('apiVersion')} cannot be handled as a {resource.kind}",
         )
-    found = schema.wrong_type(schema.schema_of(resource), obj, kind=resource.kind)
+    whole = schema.schema_of(resource)
+    refusal = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+    found = schema.wrong_type(whole, obj, kind=resource.kind)
     if found:
-        raise ApiError(
-            400, f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {found}'
-        )
-    if strict:
-        unknown = [f'unknown field "{p}"' for p in schema.unknown_fields(schema.schema_of(resource), obj)]
-        if unknown:
-            raise ApiError(
-                400,
-                f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-                f"strict decoding error: {', '.join(unknown)}",
-            )
+        raise ApiError(400, refusal + found)
+    if strict and (unknown := warnings(resource, obj)):
+        raise ApiError(400, f"{refusal}strict decoding error: {', '.join(unknown)}")
+    out: dict[str, Any] = schema.decoded(whole, obj)
+    return out
+
+
+def warnings(resource: Resource, obj: Any) -> list[str]:
+    """What strict field validation refuses and the default one only warns of."""
+    return [f'unknown field "{p}"' for p in schema.unknown_fields(schema.schema_of(resource), obj)]
 
 
 def check(resource: Resource, obj: dict[str, Any], before: Object | None) -> None:
@@ -75,7 +80,7 @@ def check(resource: Resource, obj: dict[str, Any], before: Object | None) -> Non
         case "services":
             errors += list(_service(spec))
         case "configmaps" | "secrets":
-            errors += list(_keys(obj))
+            errors += list(_keys(obj, encoded=resource.plural == "secrets"))
     if before is not None and resource.plural == "pods" and not errors:
         errors += list(_immutable_pod(obj, before))
     if errors:
@@ -100,6 +105,12 @@ def _metadata(resource: Resource, obj: dict[str, Any]) -> Iterator[Error]:
         yield "metadata.name", "Invalid value", f'metadata.name: Invalid value: "{name}": {text}'
     for e in label_errors(meta.get("labels") or {}, "metadata.labels"):
         yield e.path, e.type, e.message
+    annotations = meta.get("annotations") or {}
+    for e in label_errors(dict.fromkeys((str(k).lower() for k in annotations), ""), "metadata.annotations"):
+        yield e.path, e.type, e.message
+    if sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items()) > _MAX_ANNOTATIONS:
+        text = f"metadata.annotations: Too long: may not be more than {_MAX_ANNOTATIONS} bytes"
+        yield "metadata.annotations", "Too long", text
 
 
 def _pod_spec(spec: dict[str, Any], path: str) -> Iterator[Error]:
@@ -150,7 +161,8 @@ def _workload(spec: dict[str, Any], before: Object | None) -> Iterator[Error]:
             text = f"spec.template.metadata.labels: Invalid value: {shown}: `selector` does not match template `labels`"
             yield "spec.template.metadata.labels", "Invalid value", text
         if before is not None and before["spec"].get("selector") != selector:
-            yield "spec.selector", "Invalid value", f"spec.selector: Invalid value: {selector}: field is immutable"
+            shown = json.dumps(selector, separators=(",", ":"))
+            yield "spec.selector", "Invalid value", f"spec.selector: Invalid value: {shown}: field is immutable"
     for e in label_errors((template.get("metadata") or {}).get("labels") or {}, "spec.template.labels"):
         yield e.path, e.type, e.message
     yield from _pod_spec(template.get("spec") or {}, "spec.template.spec")
@@ -169,8 +181,14 @@ def _service(spec: dict[str, Any]) -> Iterator[Error]:
             yield f"spec.ports[{i}].name", "Required value", f"spec.ports[{i}].name: Required value"
 
 
-def _keys(obj: dict[str, Any]) -> Iterator[Error]:
-    for key in obj.get("data") or {}:
+def _keys(obj: dict[str, Any], *, encoded: bool) -> Iterator[Error]:
+    """Keys and the size of a ConfigMap's or Secret's data. ``encoded``: all of it is base64."""
+    data, binary = obj.get("data") or {}, obj.get("binaryData") or {}
+    size = sum(len(v) * 3 // 4 if encoded else len(v.encode()) for v in data.values())
+    if size + sum(len(v) * 3 // 4 for v in binary.values()) > _MAX_DATA:
+        where = "data" if encoded else "[]"
+        yield where, "Too long", f"{where}: Too long: may not be more than {_MAX_DATA} bytes"
+    for key in data:
         if not re.match(r"[-._a-zA-Z0-9]+\Z", key) or len(key) > 253:
             text = (
                 "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "

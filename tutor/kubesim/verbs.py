@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import copy
-import json
 from typing import Any
 
-import yaml
-
-from tutor.kubesim import defaults, patch, protobuf, schema, validation
+from tutor.kubesim import defaults, ownership, patch, schema, validation
 from tutor.kubesim.bootstrap import NAMESPACES
 from tutor.kubesim.cluster import Transaction, stamp
-from tutor.kubesim.controllers import suffix
-from tutor.kubesim.registry import BY_PLURAL, Resource
+from tutor.kubesim.registry import Resource, of_object
+from tutor.kubesim.relations import suffix
 from tutor.kubesim.status import ApiError, already_exists, conflict, invalid, not_found
 from tutor.kubesim.view import Object
-
-MAX_BODY = 3 * 1024 * 1024
-"""The API server's own limit on a request body."""
-
-
-def parse_body(content_type: str, body: bytes) -> Any:
-    """The object in a request's body.
-
-    :raises ApiError: 400 or 415.
-    """
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/vnd.kubernetes.protobuf":
-        return protobuf.decode(body)
-    try:
-        if kind in ("application/yaml", "application/apply-patch+yaml"):
-            return yaml.safe_load(body)
-        if kind in ("", "application/json") or kind.endswith("+json"):
-            return json.loads(body)
-    except (ValueError, yaml.YAMLError, RecursionError) as e:
-        raise ApiError(400, f"the request body could not be read: {str(e)[:300]}") from e
-    raise ApiError(
-        415,
-        f"the body of the request was in an unknown format - accepted media types include: application/json, application/yaml ({kind})",
-    )
 
 
 def _prepare(resource: Resource, namespace: str, obj: dict[str, Any]) -> None:
@@ -59,13 +33,22 @@ def _prepare(resource: Resource, namespace: str, obj: dict[str, Any]) -> None:
         meta.pop("namespace", None)
 
 
-def create(t: Transaction, resource: Resource, namespace: str, obj: Any, *, strict: bool, manager: str) -> Object:
+def create(
+    t: Transaction,
+    resource: Resource,
+    namespace: str,
+    obj: Any,
+    *,
+    strict: bool,
+    manager: str,
+    managed: list[dict[str, Any]] | None = None,
+) -> Object:
     """POST.
 
+    :param managed: who owns its fields; ``manager`` owns what it names when None.
     :raises ApiError: it is refused.
     """
-    validation.decode_check(resource, obj, strict)
-    obj = copy.deepcopy(obj)
+    obj = validation.decode(resource, obj, strict)
     _prepare(resource, namespace, obj)
     meta = obj["metadata"]
     if not meta.get("name") and meta.get("generateName"):
@@ -90,7 +73,10 @@ def create(t: Transaction, resource: Resource, namespace: str, obj: Any, *, stri
         raise already_exists(resource.plural, resource.group, meta["name"])
     if "spec" in obj and resource.plural not in ("namespaces", "nodes"):
         meta["generation"] = 1
-    patch.owned_by_update(None, obj, manager)
+    if managed is not None:
+        meta["managedFields"] = managed
+    else:
+        ownership.note_update(None, obj, schema.schema_of(resource), manager, stamp(t.now))
     return t.put(resource.plural, obj)
 
 
@@ -105,14 +91,17 @@ def _admit(resource: Resource, obj: dict[str, Any]) -> None:
             "services": {"loadBalancer": {}},
             "replicasets": {"replicas": 0},
         }.get(resource.plural, {})
-    if resource.plural == "secrets":
-        import base64
+    _secret(resource, obj)
+    if isinstance(obj.get("spec", {}), dict):
+        defaults.apply(resource.plural, obj)
 
+
+def _secret(resource: Resource, obj: dict[str, Any]) -> None:
+    """``stringData`` is written only; it becomes data."""
+    if resource.plural == "secrets":
         obj.setdefault("type", "Opaque")
         for key, value in (obj.pop("stringData", None) or {}).items():
             obj.setdefault("data", {})[key] = base64.b64encode(str(value).encode()).decode()
-    if isinstance(obj.get("spec", {}), dict):
-        defaults.apply(resource.plural, obj)
 
 
 def replace(
@@ -122,8 +111,7 @@ def replace(
 
     :raises ApiError: it is refused, or the object changed in between (409).
     """
-    validation.decode_check(resource, obj, strict)
-    obj = copy.deepcopy(obj)
+    obj = validation.decode(resource, obj, strict)
     old = before["metadata"]
     _prepare(resource, old.get("namespace", ""), obj)
     meta = obj["metadata"]
@@ -149,7 +137,8 @@ def replace(
             obj["metadata"]["generation"] = old["generation"] + 1
         if obj["metadata"].get("managedFields") is None:
             obj["metadata"]["managedFields"] = copy.deepcopy(old.get("managedFields") or [])
-        patch.owned_by_update(before, obj, manager)
+        if manager:
+            ownership.note_update(before, obj, schema.schema_of(resource), manager, stamp(t.now))
     if obj["metadata"].get("deletionTimestamp") and not obj["metadata"].get("finalizers"):
         t.delete(resource.plural, old.get("namespace", ""), old["name"])
         gone: Object = obj
@@ -160,11 +149,13 @@ def replace(
 def _keep(resource: Resource, before: Object, obj: dict[str, Any]) -> None:
     """What an update that does not name it must not lose."""
     if resource.plural == "services":
+        spec = obj.setdefault("spec", {})
         for key in ("clusterIP", "clusterIPs"):
             if key in before["spec"]:
-                obj.setdefault("spec", {}).setdefault(key, before["spec"][key])
-        if obj["spec"].get("clusterIP") != before["spec"].get("clusterIP") and before["spec"].get("clusterIP"):
-            text = f'spec.clusterIPs[0]: Invalid value: ["{obj["spec"].get("clusterIP")}"]: may not change once set'
+                spec.setdefault(key, before["spec"][key])
+        _keep_node_ports(before["spec"], spec)
+        if spec.get("clusterIP") != before["spec"].get("clusterIP") and before["spec"].get("clusterIP"):
+            text = f'spec.clusterIPs[0]: Invalid value: ["{spec.get("clusterIP")}"]: may not change once set'
             raise invalid(
                 resource.kind,
                 resource.group,
@@ -175,8 +166,20 @@ def _keep(resource: Resource, before: Object, obj: dict[str, Any]) -> None:
         obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = before["metadata"]["name"]
     if resource.plural == "pods":
         obj.setdefault("spec", {}).setdefault("nodeName", before["spec"].get("nodeName"))
+    _secret(resource, obj)
     if isinstance(obj.get("spec", {}), dict):
         defaults.apply(resource.plural, obj)
+
+
+def _keep_node_ports(before: Object, spec: dict[str, Any]) -> None:
+    """A port keeps its node port when the update does not name another."""
+    if spec.get("type") not in ("NodePort", "LoadBalancer"):
+        return
+    known = {(p.get("port"), p.get("protocol", "TCP")): p.get("nodePort") for p in before.get("ports") or []}
+    for port in spec.get("ports") or []:
+        number = known.get((port.get("port"), port.get("protocol", "TCP")))
+        if number:
+            port.setdefault("nodePort", number)
 
 
 def apply_patch(
@@ -231,19 +234,24 @@ def _server_side(
     force: bool,
     strict: bool,
 ) -> tuple[Object, bool]:
-    validation.decode_check(resource, config, strict)
     if not manager:
         raise ApiError(
             400, 'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
         )
-    config = copy.deepcopy(config)
-    config.setdefault("metadata", {}).setdefault("name", name)
-    merged = patch.apply(before, config, schema.schema_of(resource), manager, force)
+    config = validation.decode(resource, config, strict)
+    config |= {"apiVersion": resource.api_version, "kind": resource.kind}
+    meta = config.setdefault("metadata", {})
+    meta.setdefault("name", name)
+    if meta.pop("managedFields", None):
+        raise ApiError(400, "metadata.managedFields must be nil")
+    given = meta.pop("resourceVersion", None)
+    if given and before is not None and given != before["metadata"]["resourceVersion"]:
+        raise conflict(resource.plural, resource.group, name)
+    whole = schema.schema_of(resource)
+    merged = ownership.apply(before, config, whole, resource.plural, manager, force, stamp(t.now))
     managed = merged["metadata"]["managedFields"]
     if before is None:
-        created = dict(create(t, resource, namespace, merged, strict=False, manager=""))
-        created["metadata"] = {**created["metadata"], "managedFields": managed}
-        return t.put(resource.plural, created), True
+        return create(t, resource, namespace, merged, strict=False, manager=manager, managed=managed), True
     merged["metadata"].pop("resourceVersion", None)
     after = replace(t, resource, before, merged, strict=False, manager="")
     return after, False
@@ -315,14 +323,7 @@ def put_all(t: Transaction, objects: list[Any]) -> int:
     :raises ApiError: one is refused; the message names it and nothing is kept.
     """
     for i, obj in enumerate(objects):
-        resource = next(
-            (
-                r
-                for r in BY_PLURAL.values()
-                if isinstance(obj, dict) and (r.api_version, r.kind) == (obj.get("apiVersion"), obj.get("kind"))
-            ),
-            None,
-        )
+        resource = of_object(str(obj.get("apiVersion")), str(obj.get("kind"))) if isinstance(obj, dict) else None
         if resource is None:
             raise ApiError(
                 400,
