@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,9 @@ def chromium() -> str:
 @cache
 def postgres_bin() -> str:
     """Directory of PostgreSQL's server programs, or an empty string."""
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
-    path = found[-1] if found else shutil.which("initdb") or ""
-    return os.path.dirname(path)
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    path = str(found[-1]) if found else shutil.which("initdb")
+    return str(Path(path).parent) if path else ""
 
 
 @cache

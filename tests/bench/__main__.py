@@ -95,7 +95,11 @@ def resident_mb(pid: int) -> float:
     pids = [pid]
     while pids:
         p = pids.pop()
-        total += sum(int(line.split()[1]) for line in Path(f"/proc/{p}/smaps_rollup").read_text().splitlines() if line.startswith("Pss:"))
+        total += sum(
+            int(line.split()[1])
+            for line in Path(f"/proc/{p}/smaps_rollup").read_text().splitlines()
+            if line.startswith("Pss:")
+        )
         pids += [int(c) for c in Path(f"/proc/{p}/task/{p}/children").read_text().split()]
     return total / 1024
 
@@ -106,7 +110,12 @@ def labs(server: RunningServer) -> float:
 
     result = measure(server, LABS, lambda: resident_mb(server.process.pid))
     ready = statistics.median(result.ready_ms)
-    row("simulated lab ready, from an idle server", f"{ready:.0f} ms (median of {len(result.ready_ms)})", "<= 50 ms", ready <= 50)
+    row(
+        "simulated lab ready, from an idle server",
+        f"{ready:.0f} ms (median of {len(result.ready_ms)})",
+        "<= 50 ms",
+        ready <= 50,
+    )
     check = statistics.median(result.check_ms)
     row("stage check, simulated", f"{check:.0f} ms (median of {len(result.check_ms)})", "<= 150 ms", check <= 150)
     row("memory of each open lab", f"{result.memory_mb:.2f} MiB (mean of {LABS})", "<= 2 MiB", result.memory_mb <= 2)
@@ -127,7 +136,12 @@ def kind_create(ready_ms: float) -> None:
         argv += ["--image", image] if image else []
         try:
             ms = timed(lambda: subprocess.run(argv, check=True, capture_output=True))
-            row("kind create cluster / simulated lab ready", f"{ms / ready_ms:.0f}x ({ms / 1000:.1f} s / {ready_ms:.0f} ms)", "-", None)
+            row(
+                "kind create cluster / simulated lab ready",
+                f"{ms / ready_ms:.0f}x ({ms / 1000:.1f} s / {ready_ms:.0f} ms)",
+                "-",
+                None,
+            )
         finally:
             subprocess.run(["kind", "delete", "cluster", "--name", name], capture_output=True, check=False)
 

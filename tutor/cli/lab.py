@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -124,7 +125,7 @@ def shell(slug: str) -> int:
     path.touch(mode=0o600)
     path.write_text(s.labs.kubeconfig(view.id, s.learner_id()))
     program = os.environ.get("SHELL") or shutil.which("bash") or "/bin/sh"
-    here = os.path.dirname(sys.executable)
+    here = str(Path(sys.executable).parent)
     # kubectl installed with Kubetutor serves where the learner has none.
     env = os.environ | {
         "KUBECONFIG": str(path),
