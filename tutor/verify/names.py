@@ -58,6 +58,8 @@ class NameService(Kind):
                 if result.seen is Seen.BROKEN:
                     unknown = unknown or f"the probe from {pod_name(p.pod)} did not run ({result.detail})"
                     continue
+                if unknown and result.seen is Seen.TIMEOUT:
+                    continue  # silence means nothing where the control hears nothing either
                 judge = self._must_be_blocked if self.blocked else self._must_answer
                 found = judge(actor, p, result.seen, verdict)
                 if found is not None:

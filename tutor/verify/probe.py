@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal
 
 from tutor.clusters.provider import Access
@@ -197,6 +198,7 @@ class Prober:
         return [found.get(i, Result(Seen.BROKEN, "the probe left no result")) for i in range(len(probes))]
 
 
+@lru_cache(maxsize=128)
 def kubernetes_exec(access: Access) -> Exec:
     """Exec through the ``kubernetes`` client (one connection for each command)."""
     import yaml
@@ -231,5 +233,6 @@ def kubernetes_exec(access: Access) -> Exec:
             return int(connection.returncode or 0), output
         finally:
             connection.close()
+            connection.sock.shutdown()  # close() leaves the socket open when the server was first to close
 
     return run
