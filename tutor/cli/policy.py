@@ -25,27 +25,24 @@ def policy() -> None:
 
 
 def _flow_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(
-        [
-            click.option(
-                "-f", "files", multiple=True, required=True, metavar="FILE", help="Manifest file, directory, or -."
-            ),
-            click.option(
-                "--from", "source", required=True, metavar="ENDPOINT", help="ns/pod, ip:ADDRESS or node:NAME."
-            ),
-            click.option(
-                "--to",
-                "destination",
-                required=True,
-                metavar="ENDPOINT",
-                help="ns/pod, svc:ns/name, ip:ADDRESS or node:NAME.",
-            ),
-            click.option(
-                "--port", required=True, metavar="PORT", help="For example 53/UDP; TCP when no protocol is given."
-            ),
-            output_option,
-        ]
-    ):
+    options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
+        click.option(
+            "-f", "files", multiple=True, required=True, metavar="FILE", help="Manifest file, directory, or -."
+        ),
+        click.option("--from", "source", required=True, metavar="ENDPOINT", help="ns/pod, ip:ADDRESS or node:NAME."),
+        click.option(
+            "--to",
+            "destination",
+            required=True,
+            metavar="ENDPOINT",
+            help="ns/pod, svc:ns/name, ip:ADDRESS or node:NAME.",
+        ),
+        click.option(
+            "--port", required=True, metavar="PORT", help="For example 53/UDP; TCP when no protocol is given."
+        ),
+        output_option,
+    ]
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -82,9 +79,7 @@ def _exit(verdict: dict[str, Any]) -> Exit:
 def _decide(files: tuple[str, ...], source: str, destination: str, port: str) -> dict[str, Any]:
     from tutor.policy import eval_flow, load_documents, verdict_json
 
-    cluster = load_documents(_read(files))
-    verdict = eval_flow(cluster, source, destination, port)
-    return verdict_json(verdict)
+    return verdict_json(eval_flow(load_documents(_read(files)), source, destination, port))
 
 
 def _read(files: tuple[str, ...]) -> list[tuple[str, str]]:
