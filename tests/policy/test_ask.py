@@ -95,7 +95,7 @@ def test_a_word_that_names_nothing_is_answered_with_what_there_is(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: [", r"bad.yaml:1: is not valid YAML"),
+        ("a: 1\nb: [", r"bad.yaml:\d: is not valid YAML"),
         ("- 1", "no Kubernetes object"),
         ("kind: Pod\nmetadata: {}", "without metadata.name"),
         (DENY.replace("PORT", "99999"), "must be between 1 and 65535"),

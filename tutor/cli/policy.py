@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,12 +88,12 @@ def _read(files: tuple[str, ...]) -> list[tuple[str, str]]:
     texts = []
     for name in files:
         if name == "-":
-            texts.append(("standard input", click.get_text_stream("stdin").read(_MAX_BYTES)))
+            texts.append(("standard input", sys.stdin.read(_MAX_BYTES)))
             continue
         path = Path(name)
-        found = (
-            sorted(p for p in path.rglob("*") if p.suffix in {".yaml", ".yml", ".json"}) if path.is_dir() else [path]
-        )
+        found = [path]
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix in {".yaml", ".yml", ".json"})
         if not found:
             raise InvalidInput(f"{name} holds no .yaml, .yml or .json file.")
         for p in found:
