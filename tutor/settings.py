@@ -34,22 +34,34 @@ class Settings(BaseModel):
     content_dir: Path = Field(_ROOT, description="The directory that holds lessons/, quizzes/ and labs/.")
     host: str = Field("127.0.0.1", description="Address of the pages. Only loopback, until accounts exist.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the pages.")
-    api_port: int = Field(8001, ge=0, le=65535, description="Port of the simulated clusters' Kubernetes API (TLS, loopback).")
+    api_port: int = Field(
+        8001, ge=0, le=65535, description="Port of the simulated clusters' Kubernetes API (TLS, loopback)."
+    )
     web_threads: int = Field(16, ge=2, le=256, description="Threads that serve pages.")
-    provider: Literal["simulated", "kind"] = Field("simulated", description="Kind of cluster a lab opens on by default.")
+    provider: Literal["simulated", "kind"] = Field(
+        "simulated", description="Kind of cluster a lab opens on by default."
+    )
     kind_command: str = Field("kind", description="The kind command: a name on PATH or a path.")
-    kind_image: str = Field("", description="Node image for kind clusters. Empty: the default image of the kind command.")
-    kubectl_command: str = Field("", description="The kubectl the console runs. Empty: the one installed with Kubetutor.")
+    kind_image: str = Field(
+        "", description="Node image for kind clusters. Empty: the default image of the kind command."
+    )
+    kubectl_command: str = Field(
+        "", description="The kubectl the console runs. Empty: the one installed with Kubetutor."
+    )
     lab_minutes: int = Field(60, ge=1, le=24 * 60, description="How long a lab stays open, in minutes.")
     lab_extend_minutes: int = Field(30, ge=1, le=24 * 60, description="What one extension adds, in minutes.")
-    lab_max_minutes: int = Field(240, ge=1, le=7 * 24 * 60, description="The longest a lab may be extended to, in minutes.")
+    lab_max_minutes: int = Field(
+        240, ge=1, le=7 * 24 * 60, description="The longest a lab may be extended to, in minutes."
+    )
     sim_timeout_scale: float = Field(
         0.02,
         gt=0,
         le=1,
         description="Simulated pods wait this fraction of a real network time-out (1 = as long as real tools do).",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line written.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line written."
+    )
     log_json: bool = Field(False, description="Write log lines as JSON.")
 
     @classmethod
@@ -66,7 +78,9 @@ class Settings(BaseModel):
             if name.startswith(PREFIX):
                 field = name.removeprefix(PREFIX).lower()
                 if field not in cls.model_fields:
-                    raise SettingsError(f"{name} is not a setting of Kubetutor.", cure="See docs/settings.md for the list.")
+                    raise SettingsError(
+                        f"{name} is not a setting of Kubetutor.", cure="See docs/settings.md for the list."
+                    )
                 values[field] = value
         values.update({k: v for k, v in overrides.items() if v is not None})
         try:

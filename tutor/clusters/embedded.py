@@ -49,7 +49,8 @@ def simulated(timeout_scale: float, port: int = 0) -> Iterator[SimulatedProvider
                 waited += 0.05
                 if not process.is_alive() or waited > _START_S:
                     raise Unavailable(
-                        f"The simulated clusters did not start on port {chosen}.", cure="Look at the lines above; is the port in use?"
+                        f"The simulated clusters did not start on port {chosen}.",
+                        cure="Look at the lines above; is the port in use?",
                     )
             yield SimulatedProvider(f"https://{_LOOPBACK}:{chosen}", lambda: sim_keys(directory))
         finally:

@@ -176,7 +176,9 @@ def close(slug: str) -> BaseResponse:
 def kubeconfig(slug: str) -> Response:
     """The learner's own credential for this lab, as a kubeconfig file."""
     s = _services()
-    return _download(s.labs.kubeconfig(_open_lab(slug).id, s.learner_id()), f"kubetutor-{slug}.yaml", "application/yaml")
+    return _download(
+        s.labs.kubeconfig(_open_lab(slug).id, s.learner_id()), f"kubetutor-{slug}.yaml", "application/yaml"
+    )
 
 
 @bp.get("/<slug>/report.md")
@@ -215,7 +217,9 @@ def apply(slug: str) -> Response:
     """Apply the editor's manifests, or try them on the server (dry run)."""
     s = _services()
     view = _open_lab(slug)
-    result = s.labs.apply(view.id, s.learner_id(), request.form.get("manifest", ""), request.form.get("action") == "dry-run")
+    result = s.labs.apply(
+        view.id, s.learner_id(), request.form.get("manifest", ""), request.form.get("action") == "dry-run"
+    )
     return Response(
         json.dumps(
             {

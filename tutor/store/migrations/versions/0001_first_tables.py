@@ -184,7 +184,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_lab_credits_learner", ["learner", "slug"], unique=False)
 
 
-
 def downgrade() -> None:
     """Take back."""
     with op.batch_alter_table("lab_credits", schema=None) as batch_op:
