@@ -16,6 +16,7 @@ run: setup ## start everything at http://127.0.0.1:8000
 test: setup ## run every check and every test this machine can run
 	@sh scripts/check.sh
 	@$(PY) -m pytest -n 2 --dist loadgroup -m "not kind"
+	@echo "Left out: the tests on real clusters. They need kind and a container engine: make test-kind"
 
 test-fast: setup ## the tests that need neither a browser nor a container engine
 	@$(PY) -m pytest -n 2 --dist loadgroup -m "not kind and not browser and not postgres"
