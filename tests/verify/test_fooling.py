@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,8 +19,9 @@ from tests.verify.fakes import (
 from tutor.clusters.provider import Access
 from tutor.content.models import LabScript
 from tutor.verify import CheckResult, Outcome, StageResult, preflight, run_stage, stage
+from tutor.verify.preflight import PREFLIGHT
 from tutor.verify.probe import kubernetes_exec
-from tutor.verify.world import CANARY
+from tutor.verify.world import CANARY, utc_now
 
 DENY: dict[str, Any] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 ANSWERS = {
@@ -67,7 +69,7 @@ def test_a_target_that_does_not_listen_never_counts_as_a_deny(cluster: Cluster, 
     assert "does not answer itself on port 5432" in found.message
 
 
-def test_an_api_that_does_not_answer_is_no_verdict(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_that_does_not_answer_is_no_verdict(cluster: Cluster) -> None:
     gone = Access("https://127.0.0.1:1", cluster.access.ca_pem, "token")
     result = run_stage(cluster.lab, "deny", gone, answers={})
     assert result.outcome is Outcome.COULD_NOT_CHECK
@@ -86,11 +88,37 @@ def test_a_defect_of_ours_is_no_verdict(cluster: Cluster, monkeypatch: pytest.Mo
 # -- enforcement ---------------------------------------------------------------------------------
 
 
-def test_preflight_proves_enforcement_and_leaves_nothing(cluster: Cluster) -> None:
+def test_preflight_proves_enforcement_in_both_directions_and_leaves_nothing(cluster: Cluster) -> None:
     found = preflight(cluster.lab, cluster.access)
     assert found.outcome is Outcome.PASSED
-    assert [e.outcome for e in found.evidence] == ["open", "timeout"]
-    assert cluster.api.get("/api/v1/namespaces/kubetutor-preflight") is None
+    assert [e.outcome for e in found.evidence] == ["open", "timeout", "open"] * 2
+    assert not [n for n in _namespaces(cluster) if n.startswith("kubetutor-")]
+
+
+def test_a_plug_in_that_enforces_one_direction_only_is_told(cluster: Cluster) -> None:
+    real = kubernetes_exec(cluster.access)
+    rounds = iter(range(99))
+
+    def ingress_open(pod: Any, argv: list[str]) -> tuple[int, str]:
+        return real(pod, argv) if next(rounds) < 3 else (0, "@0 0 |\n")
+
+    found = preflight(cluster.lab, cluster.access, exec_=ingress_open)
+    assert found.outcome is Outcome.COULD_NOT_CHECK
+    assert "does not enforce it for ingress" in found.message
+
+
+def test_what_a_killed_preflight_left_behind_is_removed(cluster: Cluster) -> None:
+    meta = {"name": PREFLIGHT + "old"}
+    cluster.api.request("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    assert preflight(cluster.lab, cluster.access).outcome is Outcome.PASSED
+    assert PREFLIGHT + "old" in _namespaces(cluster), "one that is young may be in use"
+    later = utc_now() + timedelta(minutes=6)
+    preflight(cluster.lab, cluster.access, now=lambda: later)
+    assert PREFLIGHT + "old" not in _namespaces(cluster)
+
+
+def _namespaces(cluster: Cluster) -> list[str]:
+    return [n["metadata"]["name"] for n in cluster.api.list("/api/v1/namespaces")["items"]]
 
 
 def test_a_cluster_that_enforces_nothing_is_told_with_its_cure(cluster: Cluster) -> None:
@@ -167,10 +195,6 @@ def test_a_pod_left_behind_by_a_killed_verification_is_removed(cluster: Cluster)
     run_stage(cluster.lab, "label", cluster.access, answers={})
     path = f"/api/v1/namespaces/shop/pods/{CANARY}old"
     assert cluster.api.get(path) is not None, "one that is young may be in use"
-    from datetime import timedelta
-
-    from tutor.verify.world import utc_now
-
     run_stage(cluster.lab, "label", cluster.access, answers={}, now=lambda: utc_now() + timedelta(minutes=4))
     assert cluster.api.get(path) is None
 
@@ -283,8 +307,8 @@ def test_a_label_put_on_a_running_name_server_is_noticed(cluster: Cluster) -> No
 def test_a_question_without_an_answer_is_not_passed(cluster: Cluster) -> None:
     result = cluster.check("trace")
     assert {c.message for c in result.checks} == {"Choose an answer."}
-    assert cluster.check("trace", **ANSWERS["trace"]).outcome is Outcome.PASSED
-    wrong = cluster.check("trace", **(ANSWERS["trace"] | {"trace-stage": "labels"}))
+    assert cluster.check("trace", None, **ANSWERS["trace"]).outcome is Outcome.PASSED
+    wrong = cluster.check("trace", None, **(ANSWERS["trace"] | {"trace-stage": "labels"}))
     assert _of(wrong, "trace-stage").outcome is Outcome.FAILED
 
 
