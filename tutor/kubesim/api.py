@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tutor.kubesim import body as bodies
-from tutor.kubesim import discovery, logs, reviews, schema, selecting, table, validation, verbs
+from tutor.kubesim import documents, logs, patch, reviews, selecting, table, validation, verbs
 from tutor.kubesim.cluster import Cluster
+from tutor.kubesim.parameters import whole_number
 from tutor.kubesim.registry import REVIEWS, Resource, find
 from tutor.kubesim.service import Clusters
 from tutor.kubesim.status import ApiError, no_such_path, not_found, success
@@ -64,10 +64,10 @@ async def handle(clusters: Clusters, cluster: Cluster, user: str, request: Reque
     """
     parts = [p for p in path.split("/") if p]
     if not parts or parts[0] not in ("api", "apis"):
-        return _other(request, path.strip("/"))
+        return documents.other(request, path.strip("/"))
     rest, group = (parts[2:], "") if parts[0] == "api" else (parts[3:], parts[1] if len(parts) > 1 else "")
     if not rest:
-        return _discovery(request, parts)
+        return documents.discovered(request, parts)
     version = parts[1] if parts[0] == "api" else parts[2]
     if (group, rest[0]) in REVIEWS and version == "v1":
         body = bodies.parse(request.headers.get("content-type", ""), await _body(request))
@@ -80,48 +80,6 @@ async def handle(clusters: Clusters, cluster: Cluster, user: str, request: Reque
         raise no_such_path()
     name, sub = (rest[1] if len(rest) > 1 else ""), (rest[2] if len(rest) > 2 else "")
     return await _resource(Call(clusters, cluster, user, request, resource, namespace, name, sub))
-
-
-def _other(request: Request, path: str) -> Response:
-    if path == "version":
-        return JSONResponse(discovery.version())
-    if path in ("healthz", "livez", "readyz"):
-        return Response("ok", media_type="text/plain")
-    if path == "openapi/v2":
-        # Nobody needs the old form, but kubectl asks for it before it says that it does not know a kind: an empty document.
-        return Response(b"", media_type="application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
-    if path == "openapi/v3":
-        return JSONResponse(schema.openapi_index())
-    if path.startswith("openapi/v3/"):
-        prefix = path.removeprefix("openapi/v3/")
-        document = schema.document(prefix)
-        if document is None:
-            raise no_such_path()
-        tag = schema.document_hash(prefix)
-        cached = "public, immutable, max-age=31536000" if request.query_params.get("hash") == tag else "no-cache"
-        return Response(document, media_type="application/json", headers={"ETag": f'"{tag}"', "Cache-Control": cached})
-    if not path:
-        return JSONResponse({"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]})
-    raise no_such_path()
-
-
-def _discovery(request: Request, parts: list[str]) -> Response:
-    wants = "apidiscovery.k8s.io" in request.headers.get("accept", "")
-    if len(parts) == 1 and wants:
-        body = json.dumps(discovery.aggregated(parts[0] == "api"))
-        return Response(body, media_type=discovery.AGGREGATED)
-    match parts:
-        case ["api"]:
-            return JSONResponse(discovery.api_versions())
-        case ["apis"]:
-            return JSONResponse(discovery.api_groups())
-        case ["api", "v1"]:
-            return JSONResponse(discovery.resource_list(""))
-        case ["apis", group] if discovery.has_group(group):
-            return JSONResponse(discovery.api_group(group))
-        case ["apis", group, "v1"] if discovery.has_group(group):
-            return JSONResponse(discovery.resource_list(group))
-    raise no_such_path()
 
 
 async def _body(request: Request) -> bytes:
@@ -229,19 +187,6 @@ def _list(call: Call) -> Response:
         "items": items,
     }
     return JSONResponse(body)
-
-
-def whole_number(query: Mapping[str, str], name: str) -> int | None:
-    """A query parameter that must be a whole number from 0, or None when it is not given.
-
-    :raises ApiError: 400.
-    """
-    text = query.get(name, "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
-        raise ApiError(400, f'{name}: Invalid value: "{text}": must be a whole number greater than or equal to 0')
-    return int(text)
 
 
 def _token(text: str) -> list[str]:
@@ -357,7 +302,7 @@ async def _subresource(call: Call, method: str) -> Response:
     if call.sub not in call.resource.subresources:
         raise no_such_path()
     if call.sub == "log" and method == "GET":
-        return await logs.response(call.clusters, call.cluster, _found(call), call.query, whole_number)
+        return await logs.response(call.clusters, call.cluster, _found(call), call.query)
     if call.sub == "status" and method == "GET":
         return _shown(call, _found(call))
     if call.sub == "status" and method in ("PUT", "PATCH"):
@@ -378,9 +323,21 @@ async def _scale(call: Call, method: str) -> Response:
     if method == "GET":
         return JSONResponse(verbs.scale_object(_found(call)))
     body = await _object(call)
-    replicas = (body.get("spec") or {}).get("replicas") if isinstance(body, dict) else None
+    given = body.get("metadata") if isinstance(body, dict) else None
+    version = str(given.get("resourceVersion") or "") if isinstance(given, dict) else ""
+    if method == "PATCH":
+        kind = bodies.media_type(call.request.headers.get("content-type", ""))
+        body = (
+            patch.json_patch(verbs.scale_object(_found(call)), body)
+            if kind.startswith("application/json-patch")
+            else (patch.merge(verbs.scale_object(_found(call)), body))
+        )
+    elif method != "PUT":
+        raise ApiError(405, "the server does not allow this method on the requested resource")
+    spec = body.get("spec") if isinstance(body, dict) else None
+    replicas = spec.get("replicas", 0) if isinstance(spec, dict) else None
     async with call.clusters.change(call.cluster, dry_run=call.dry_run) as t:
-        verbs.scale(t, call.resource, call.namespace, call.name, replicas)
+        verbs.scale(t, call.resource, call.namespace, call.name, replicas, version)
     obj = t.get(call.resource.plural, call.namespace, call.name)
     if obj is None:
         raise not_found(call.resource.plural, call.resource.group, call.name)

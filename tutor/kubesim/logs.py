@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 from starlette.responses import Response, StreamingResponse
 
 from tutor.kubesim import flowlog, pods
 from tutor.kubesim.cluster import Cluster
+from tutor.kubesim.parameters import whole_number
 from tutor.kubesim.service import Clusters
 from tutor.kubesim.status import ApiError
 from tutor.kubesim.view import Object
@@ -51,16 +52,9 @@ def written(clusters: Clusters, cluster: Cluster, pod: Object, container: Object
     return [(datetime.fromisoformat(at), text) for at, text in kept["containers"][container["name"]]]
 
 
-async def response(
-    clusters: Clusters,
-    cluster: Cluster,
-    pod: Object,
-    query: dict[str, str],
-    number: Callable[[dict[str, str], str], int | None],
-) -> Response:
+async def response(clusters: Clusters, cluster: Cluster, pod: Object, query: dict[str, str]) -> Response:
     """Answer ``GET …/log``.
 
-    :param number: reads a query parameter that must be a whole number.
     :raises ApiError: a container that does not exist, a parameter that is wrong, or the log of a previous container (none).
     """
     container = container_of(pod, query.get("container", ""))
@@ -68,8 +62,8 @@ async def response(
         refusal = f'previous terminated container "{container["name"]}" in pod "{pod["metadata"]["name"]}" not found'
         raise ApiError(400, refusal)
     now = clusters.clock()
-    since = _since(query, number(query, "sinceSeconds"), now)
-    tail, limit = number(query, "tailLines"), number(query, "limitBytes")
+    since = _since(query, whole_number(query, "sinceSeconds"), now)
+    tail, limit = whole_number(query, "tailLines"), whole_number(query, "limitBytes")
     stamps = query.get("timestamps") == "true"
     text = _text(_lines(clusters, cluster, pod, container, now, since, tail), stamps)
     if limit is not None:

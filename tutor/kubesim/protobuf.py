@@ -152,6 +152,16 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             raise ValueError("varint too long")
 
 
+_POINTERS = frozenset(
+    {
+        "replicas", "revisionHistoryLimit", "progressDeadlineSeconds", "terminationGracePeriodSeconds", "activeDeadlineSeconds",
+        "gracePeriodSeconds", "controller", "blockOwnerDeletion", "automountServiceAccountToken", "privileged", "runAsUser",
+        "runAsNonRoot", "immutable", "defaultMode", "mode", "expirationSeconds", "enableServiceLinks",
+    }
+)  # fmt: skip
+"""Fields of which zero and false say something. Every other one is on the wire always: there zero means not set."""
+
+
 def _message(kind: str, data: bytes) -> dict[str, Any]:
     out: dict[str, Any] = {}
     fields = _FIELDS[kind]
@@ -170,7 +180,7 @@ def _message(kind: str, data: bytes) -> dict[str, Any]:
             out |= _message(form, raw)  # embedded in its parent
         else:
             value = _value(form, raw)
-            if value not in ("", None) or form not in ("s",):
+            if value or isinstance(value, dict) or name in _POINTERS:
                 out[name] = value
     return out
 

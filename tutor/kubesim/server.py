@@ -14,7 +14,9 @@ import uvicorn
 from tutor.kubesim import auth, pki, schema
 from tutor.kubesim.app import create_app
 from tutor.kubesim.service import Clusters
-from tutor.kubesim.store import StorageError, Store
+from tutor.kubesim.store import StorageBusy, StorageError, Store
+
+_OTHER = "Stop it first, or set KUBETUTOR_DATA_DIR to another directory."
 
 
 class ServeError(Exception):
@@ -69,6 +71,8 @@ def serve(
         secret = auth.load_secret(directory)
         lock = _lock(directory)
         store = Store(database_url)
+    except StorageBusy as e:
+        raise ServeError(f"The simulated clusters cannot start: {e}.", _OTHER) from e
     except (OSError, StorageError) as e:
         raise ServeError(
             f"The simulated clusters cannot start: {e}.", f"Make {directory} and the database writable."
@@ -110,6 +114,6 @@ def _lock(directory: Path) -> int:
         os.close(handle)
         raise ServeError(
             f"Another Kubetutor already serves the simulated clusters of {directory}.",
-            "Stop it first, or set KUBETUTOR_DATA_DIR to another directory.",
+            _OTHER,
         ) from e
     return handle

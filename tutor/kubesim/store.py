@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,11 +21,13 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     insert,
     select,
 )
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from tutor.kubesim.view import Object
 
@@ -62,6 +66,8 @@ KEEP_CHANGES = 400
 
 
 _READ = "kubesim_read"
+_CLAIM = 0x6B756265
+"""The number of the advisory lock, ``kube`` in ASCII."""
 
 
 class StorageError(Exception):
@@ -94,19 +100,32 @@ class Loaded:
     changes: list[Change] = field(default_factory=list)
 
 
+class StorageBusy(StorageError):
+    """Another process is this database's writer."""
+
+
 class Store:
-    """The tables of all simulated clusters. Called from one thread only (the server's writer)."""
+    """The tables of all simulated clusters. Called from one thread only (the server's writer).
+
+    :param url: the database. It is claimed until :meth:`close`: there is one writer.
+    :raises StorageBusy: another process has claimed it.
+    :raises StorageError: it cannot be used.
+    """
 
     def __init__(self, url: str) -> None:
+        self._claim = _claim(url)
         self.engine = _engine(url)
         try:
-            _META.create_all(self.engine)
-        except SQLAlchemyError as e:
-            raise StorageError(str(e.__cause__ or e)) from e
+            with _Wrapped(self.engine) as c:
+                _META.create_all(c)
+        except StorageError:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections and the claim back."""
         self.engine.dispose()
+        self._claim()
 
     def ids(self) -> list[str]:
         """Every cluster there is."""
@@ -231,6 +250,40 @@ def _change(row: Any) -> Change:
     before = None if row.before is None else json.loads(row.before)
     at = datetime.fromisoformat(row.at).astimezone(UTC)
     return Change(row.revision, row.plural, row.namespace, row.name, before, None, at, traffic=True)
+
+
+def _claim(url: str) -> Callable[[], None]:
+    """Claim a database; gives what lets it go. The system does the same when this process dies, kill -9 included."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return _claim_by_session(url)
+    path = (parsed.database or "").removeprefix("file:").partition("?")[0]
+    if path in ("", ":memory:"):
+        return lambda: None
+    try:
+        handle = os.open(f"{path}.clusters-lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as e:
+        raise StorageError(f"{e.strerror}: {path}") from e
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        os.close(handle)
+        raise StorageBusy(f"another process already serves the simulated clusters of {path}") from e
+    return lambda: os.close(handle)
+
+
+def _claim_by_session(url: str) -> Callable[[], None]:
+    """PostgreSQL: an advisory lock that lives as long as one connection."""
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    try:
+        connection = engine.connect()
+        got = connection.scalar(select(func.pg_try_advisory_lock(_CLAIM)))
+    except SQLAlchemyError as e:
+        raise StorageError(str(e.__cause__ or e)) from e
+    if not got:
+        connection.close()
+        raise StorageBusy("another process already serves the simulated clusters of this database")
+    return connection.close
 
 
 def _engine(url: str) -> Engine:

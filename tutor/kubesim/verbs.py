@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import copy
+import json
 from typing import Any
 
-from tutor.kubesim import defaults, ownership, patch, schema, validation
+from tutor.kubesim import admission, ownership, patch, schema, validation
 from tutor.kubesim.bootstrap import NAMESPACES
 from tutor.kubesim.cluster import Transaction, stamp
 from tutor.kubesim.registry import Resource, of_object
 from tutor.kubesim.relations import suffix
 from tutor.kubesim.status import ApiError, already_exists, conflict, invalid, not_found
 from tutor.kubesim.view import Object
-
-
-def _prepare(resource: Resource, namespace: str, obj: dict[str, Any]) -> None:
-    """Identity and kind as the path says them."""
-    meta = obj.setdefault("metadata", {})
-    if not isinstance(meta, dict):
-        raise ApiError(400, "metadata must be an object")
-    obj["apiVersion"], obj["kind"] = resource.api_version, resource.kind
-    if resource.namespaced:
-        given = meta.get("namespace") or namespace
-        if given != namespace:
-            raise ApiError(
-                400,
-                f"the namespace of the provided object does not match the namespace sent on the request ({given} != {namespace})",
-            )
-        meta["namespace"] = namespace
-    else:
-        meta.pop("namespace", None)
 
 
 def create(
@@ -49,7 +31,7 @@ def create(
     :raises ApiError: it is refused.
     """
     obj = validation.decode(resource, obj, strict)
-    _prepare(resource, namespace, obj)
+    admission.identify(resource, namespace, obj)
     meta = obj["metadata"]
     if not meta.get("name") and meta.get("generateName"):
         meta["name"] = meta["generateName"] + suffix(f"{t.cluster.id}/{t.next('name')}", 5)
@@ -67,7 +49,7 @@ def create(
         "managedFields",
     ):
         meta.pop(key, None)
-    _admit(resource, obj)
+    admission.admit(resource, obj)
     validation.check(resource, obj, None)
     if t.get(resource.plural, meta.get("namespace", ""), meta["name"]) is not None:
         raise already_exists(resource.plural, resource.group, meta["name"])
@@ -80,30 +62,6 @@ def create(
     return t.put(resource.plural, obj)
 
 
-def _admit(resource: Resource, obj: dict[str, Any]) -> None:
-    """Defaults, and what the server sets by itself."""
-    if resource.plural == "namespaces":
-        obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = obj["metadata"].get("name", "")
-        obj["status"] = {"phase": "Active"}
-    elif resource.plural in ("deployments", "replicasets", "services", "pods"):
-        obj["status"] = {
-            "pods": {"phase": "Pending"},
-            "services": {"loadBalancer": {}},
-            "replicasets": {"replicas": 0},
-        }.get(resource.plural, {})
-    _secret(resource, obj)
-    if isinstance(obj.get("spec", {}), dict):
-        defaults.apply(resource.plural, obj)
-
-
-def _secret(resource: Resource, obj: dict[str, Any]) -> None:
-    """``stringData`` is written only; it becomes data."""
-    if resource.plural == "secrets":
-        obj.setdefault("type", "Opaque")
-        for key, value in (obj.pop("stringData", None) or {}).items():
-            obj.setdefault("data", {})[key] = base64.b64encode(str(value).encode()).decode()
-
-
 def replace(
     t: Transaction, resource: Resource, before: Object, obj: Any, *, strict: bool, manager: str, sub: str = ""
 ) -> Object:
@@ -113,7 +71,7 @@ def replace(
     """
     obj = validation.decode(resource, obj, strict)
     old = before["metadata"]
-    _prepare(resource, old.get("namespace", ""), obj)
+    admission.identify(resource, old.get("namespace", ""), obj)
     meta = obj["metadata"]
     if meta.get("name", old["name"]) != old["name"]:
         raise ApiError(
@@ -131,7 +89,7 @@ def replace(
     else:
         if "status" in before:
             obj["status"] = copy.deepcopy(before["status"])
-        _keep(resource, before, obj)
+        admission.keep(resource, before, obj)
         validation.check(resource, obj, before)
         if "generation" in old and obj.get("spec") != before.get("spec"):
             obj["metadata"]["generation"] = old["generation"] + 1
@@ -144,42 +102,6 @@ def replace(
         gone: Object = obj
         return gone
     return t.put(resource.plural, obj)
-
-
-def _keep(resource: Resource, before: Object, obj: dict[str, Any]) -> None:
-    """What an update that does not name it must not lose."""
-    if resource.plural == "services":
-        spec = obj.setdefault("spec", {})
-        for key in ("clusterIP", "clusterIPs"):
-            if key in before["spec"]:
-                spec.setdefault(key, before["spec"][key])
-        _keep_node_ports(before["spec"], spec)
-        if spec.get("clusterIP") != before["spec"].get("clusterIP") and before["spec"].get("clusterIP"):
-            text = f'spec.clusterIPs[0]: Invalid value: ["{spec.get("clusterIP")}"]: may not change once set'
-            raise invalid(
-                resource.kind,
-                resource.group,
-                before["metadata"]["name"],
-                [("spec.clusterIPs[0]", "Invalid value", text)],
-            )
-    if resource.plural == "namespaces":
-        obj["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = before["metadata"]["name"]
-    if resource.plural == "pods":
-        obj.setdefault("spec", {}).setdefault("nodeName", before["spec"].get("nodeName"))
-    _secret(resource, obj)
-    if isinstance(obj.get("spec", {}), dict):
-        defaults.apply(resource.plural, obj)
-
-
-def _keep_node_ports(before: Object, spec: dict[str, Any]) -> None:
-    """A port keeps its node port when the update does not name another."""
-    if spec.get("type") not in ("NodePort", "LoadBalancer"):
-        return
-    known = {(p.get("port"), p.get("protocol", "TCP")): p.get("nodePort") for p in before.get("ports") or []}
-    for port in spec.get("ports") or []:
-        number = known.get((port.get("port"), port.get("protocol", "TCP")))
-        if number:
-            port.setdefault("nodePort", number)
 
 
 def apply_patch(
@@ -285,18 +207,21 @@ def delete(t: Transaction, resource: Resource, namespace: str, name: str, option
     return before
 
 
-def scale(t: Transaction, resource: Resource, namespace: str, name: str, replicas: Any) -> Object:
+def scale(t: Transaction, resource: Resource, namespace: str, name: str, replicas: Any, version: str = "") -> Object:
     """Set the replicas of a workload.
 
+    :param version: the resourceVersion it must have; any when empty.
     :raises ApiError: there is no such workload, or the number is none.
     """
     before = t.get(resource.plural, namespace, name)
     if before is None:
         raise not_found(resource.plural, resource.group, name)
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
-        text = f"spec.replicas: Invalid value: {replicas}: must be greater than or equal to 0"
+        shown = json.dumps(replicas)
+        text = f"spec.replicas: Invalid value: {shown}: must be greater than or equal to 0"
         raise invalid("Scale", "autoscaling", name, [("spec.replicas", "Invalid value", text)])
     after = {**copy.deepcopy(dict(before)), "spec": {**before["spec"], "replicas": replicas}}
+    after["metadata"]["resourceVersion"] = version or before["metadata"]["resourceVersion"]
     return replace(t, resource, before, after, strict=False, manager="kubectl-scale")
 
 

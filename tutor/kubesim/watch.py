@@ -9,6 +9,7 @@ from typing import Any
 
 from tutor.kubesim import selecting, table
 from tutor.kubesim.cluster import Cluster
+from tutor.kubesim.parameters import whole_number
 from tutor.kubesim.registry import Resource
 from tutor.kubesim.service import Clusters
 from tutor.kubesim.status import ApiError
@@ -32,6 +33,7 @@ async def stream(
     encode = _encoder(clusters, resource, as_table, query.get("includeObject", "Metadata"))
     try:
         matches = _matcher(resource, namespace, query)
+        seconds = min(whole_number(query, "timeoutSeconds") or _DEFAULT_S, _DEFAULT_S)
         backlog, initial = _begin(cluster, resource, query)
     except ApiError as e:
         yield _line("ERROR", e.body())
@@ -40,6 +42,8 @@ async def stream(
     cluster.watchers.add(queue)
     try:
         yield b""  # sends the headers
+        if cluster.closed:
+            return
         for obj in initial:
             if matches(obj):
                 yield encode("ADDED", obj)
@@ -49,7 +53,7 @@ async def stream(
             if event := _event(change, resource, matches):
                 yield encode(*event)
         loop = asyncio.get_running_loop()
-        end = loop.time() + min(float(query.get("timeoutSeconds") or _DEFAULT_S), _DEFAULT_S)
+        end = loop.time() + seconds
         while (left := end - loop.time()) > 0:
             try:
                 received = await asyncio.wait_for(queue.get(), min(left, _BOOKMARK_S))
@@ -68,7 +72,7 @@ async def stream(
 def _begin(cluster: Cluster, resource: Resource, query: dict[str, str]) -> tuple[list[Change], list[Object]]:
     """Changes to replay, and objects to send first. Runs without a pause, so nothing falls between it and the queue."""
     given = query.get("resourceVersion", "")
-    if given and not given.isdigit():
+    if given and not (given.isascii() and given.isdigit() and len(given) < 19):
         raise ApiError(400, f'invalid resource version "{given}"')
     present = [o for _, o in sorted(cluster.objects.get(resource.plural, {}).items())]
     if query.get("sendInitialEvents") == "true" or given in ("", "0"):
