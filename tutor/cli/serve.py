@@ -70,6 +70,13 @@ def _check(settings: Settings) -> None:
                     f"Port {port} is in use.",
                     cure=f"Stop what uses it (another kubetutor serve?), or set {variable} to a free port.",
                 ) from e
+
+
+def _upgrade(settings: Settings) -> None:
+    """Bring the tables up to date once, before pages and worker use them.
+
+    :raises Unavailable: the database cannot be used.
+    """
     from tutor.store.base import Database
     from tutor.store.schema import upgrade
 
@@ -93,12 +100,13 @@ class _Supervisor:
         began = time.monotonic()
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, lambda *_: self.stop.set())
-        for name, target in (("clusters", _run_clusters), ("pages", _run_pages), ("worker", _run_worker)):
-            ready = self.context.Event()
-            child = self.context.Process(target=_child, args=(target, self.settings, ready), name=name)
-            child.start()
-            self.children.append((child, ready))
         try:
+            self._start(
+                "clusters", _run_clusters
+            )  # keeps tables of its own: it starts while ours are brought up to date
+            _upgrade(self.settings)
+            self._start("pages", _run_pages)
+            self._start("worker", _run_worker)
             if not self._wait_ready():
                 return self._failed()
             host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
@@ -112,6 +120,12 @@ class _Supervisor:
             return Exit.OK
         finally:
             self._end()
+
+    def _start(self, name: str, target: Callable[[Settings, Event], None]) -> None:
+        ready = self.context.Event()
+        child = self.context.Process(target=_child, args=(target, self.settings, ready), name=name)
+        child.start()
+        self.children.append((child, ready))
 
     def _wait_ready(self) -> bool:
         deadline = time.monotonic() + _START_LIMIT_S
