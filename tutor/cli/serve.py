@@ -101,12 +101,10 @@ class _Supervisor:
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, lambda *_: self.stop.set())
         try:
-            self._start(
-                "clusters", _run_clusters
-            )  # keeps tables of its own: it starts while ours are brought up to date
+            # The clusters keep tables of their own: they start while ours are brought up to date.
+            self._start("clusters", _run_clusters)
             _upgrade(self.settings)
             self._start("pages", _run_pages)
-            self._start("worker", _run_worker)
             if not self._wait_ready():
                 return self._failed()
             host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
@@ -114,6 +112,8 @@ class _Supervisor:
             click.echo(
                 f"Kubetutor is ready at http://{host}:{self.settings.port}  (started in {seconds:.1f} s; Ctrl-C ends it)"
             )
+            # Nobody waits for the worker: it starts once the pages answer, instead of taking the processor from them.
+            self._start("worker", _run_worker)
             while not self.stop.wait(0.5):
                 if any(not child.is_alive() for child, _ in self.children):
                     return self._failed()
