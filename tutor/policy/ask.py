@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -22,9 +23,24 @@ def eval_flow(loaded: Loaded, source: str, destination: str, port: str) -> Verdi
     """
     number, protocol = parse_port(port)
     if destination.startswith("svc:"):
-        pod, pod_port = _behind(loaded, destination[4:], number, protocol)
-        return loaded.cluster.decide(endpoint(loaded, source), pod, pod_port, protocol, service_port=number)
+        return _through_service(loaded, source, destination[4:], number, protocol)
+    if destination.startswith("ip:"):  # a cluster address is translated like the Service's name
+        owner = next((k for k, s in loaded.services.items() if cluster_ip(s) == destination[3:]), None)
+        if owner is not None:
+            return _through_service(loaded, source, owner, number, protocol)
     return loaded.cluster.decide(endpoint(loaded, source), endpoint(loaded, destination), number, protocol)
+
+
+def _through_service(loaded: Loaded, source: str, key: str, port: int, protocol: Protocol) -> Verdict:
+    pod, pod_port = _behind(loaded, key, port, protocol)
+    ip = cluster_ip(loaded.services[key])
+    return loaded.cluster.decide(endpoint(loaded, source), pod, pod_port, protocol, service_port=port, service_ip=ip)
+
+
+def cluster_ip(service: Mapping[str, Any]) -> str | None:
+    """The cluster address of a Service; None for a headless one, or when the manifest has none yet."""
+    ip = (service.get("spec") or {}).get("clusterIP")
+    return ip if ip and ip != "None" else None
 
 
 def parse_port(text: str) -> tuple[int, Protocol]:
@@ -82,10 +98,10 @@ def _behind(loaded: Loaded, key: str, port: int, protocol: Protocol) -> tuple[Po
         )
     spec = service.get("spec") or {}
     entry = next(
-        (p for p in spec.get("ports") or [] if p["port"] == port and (p.get("protocol") or "TCP") == protocol), None
+        (p for p in spec.get("ports") or [] if p.get("port") == port and (p.get("protocol") or "TCP") == protocol), None
     )
     if entry is None:
-        listed = ", ".join(f"{p['port']}/{p.get('protocol') or 'TCP'}" for p in spec.get("ports") or []) or "none"
+        listed = ", ".join(f"{p.get('port')}/{p.get('protocol') or 'TCP'}" for p in spec.get("ports") or []) or "none"
         raise InvalidInput(f"The Service {key} has no port {port}/{protocol}.", cure=f"It has: {listed}.")
     namespace = key.partition("/")[0]
     selector = {str(k): str(v) for k, v in (spec.get("selector") or {}).items()}

@@ -22,16 +22,24 @@ class Peer:
     block: Network | None = None
     excluded: tuple[Network, ...] = ()
 
-    def matches(self, endpoint: Endpoint, namespace: str, labels_of: Mapping[str, Mapping[str, str]]) -> bool:
+    def matches(
+        self,
+        endpoint: Endpoint,
+        namespace: str,
+        labels_of: Mapping[str, Mapping[str, str]],
+        *,
+        told_apart: bool = False,
+    ) -> bool:
         """Whether the far end of a connection is this peer.
 
         :param namespace: the policy's namespace.
         :param labels_of: labels of every namespace.
+        :param told_apart: whether selectors match pods on the host network too: one of the two models the specification permits.
         """
         if self.block is not None:
             ips = endpoint.ips if isinstance(endpoint, Pod) else (endpoint.ip,)
             return any(self.covers(ip) for ip in ips)
-        if not isinstance(endpoint, Pod) or endpoint.host_network:
+        if not isinstance(endpoint, Pod) or (endpoint.host_network and not told_apart):
             return False
         if self.namespaces is None:
             if endpoint.namespace != namespace:
@@ -123,7 +131,10 @@ def compile_policy(obj: Mapping[str, Any]) -> Policy:
 
 def _rules(rules: Any, side: str) -> tuple[Rule, ...]:
     return tuple(
-        Rule(tuple(_peer(p) for p in (r or {}).get(side) or []), tuple(_port(p) for p in (r or {}).get("ports") or []))
+        Rule(
+            tuple(_peer(p or {}) for p in (r or {}).get(side) or []),
+            tuple(_port(p or {}) for p in (r or {}).get("ports") or []),
+        )
         for r in rules or []
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tutor.policy.compiled import Peer, Policy, PortRule
 from tutor.policy.model import Direction, DirectionVerdict, Endpoint, NearMiss, Pod, Protocol, Verdict
@@ -45,6 +46,10 @@ def _peer(peer: Peer, policy: Policy, far: Endpoint, namespaces: Mapping[str, Ma
         return _HIT
     if peer.block is not None:
         ips = far.ips if isinstance(far, Pod) else (far.ip,)
+        if any(Peer(block=peer.block).covers(ip) for ip in ips):
+            excluded = ", ".join(str(e) for e in peer.excluded)
+            why = f"it allows addresses in {peer.block} except {excluded}, and {far.key} has {', '.join(ips)}"
+            return 1, "ip-block", why
         return 2, "ip-block", f"it allows addresses in {peer.block}, and {far.key} has {', '.join(ips) or 'no address'}"
     if not isinstance(far, Pod) or far.host_network:
         return 3, "ip-block", f"its selectors match pods only, and {far.key} is not a pod of the pod network"
@@ -117,10 +122,25 @@ def sentence(
         return f"{flow} is allowed: {_open(egress)}; {_open(ingress)}."
     denied = [s for s in (egress, ingress) if s.allowed is False]
     text = f"{flow} is denied: {' and '.join(_closed(s) for s in denied)}."
-    nearest = next((m for s in denied for m in s.near_misses if m.code != "no-rule"), None)
+    told = ("no-rule", "one-side")
+    nearest = next((m for s in denied for m in s.near_misses if m.code not in told), None)
     if nearest is not None:
         text += f" Nearest is {nearest.policy} rule {nearest.rule + 1}: {nearest.why}."
-    return text
+    half = next((m for s in denied for m in s.near_misses if m.code == "one-side"), None)
+    return text if half is None else f"{text} By {half.policy} rule {half.rule + 1} {half.why}."
+
+
+def one_side(egress: DirectionVerdict, ingress: DirectionVerdict) -> tuple[DirectionVerdict, DirectionVerdict]:
+    """The two sides; where a rule opens one and the other denies, the denying one says so (code ``one-side``)."""
+
+    def told(closed: DirectionVerdict, opened: DirectionVerdict) -> DirectionVerdict:
+        ref = opened.allowed_by
+        if closed.allowed is not False or ref is None:
+            return closed
+        why = f"the {opened.direction.lower()} side is open already, and a connection needs both"
+        return replace(closed, near_misses=(*closed.near_misses, NearMiss(ref.policy, ref.rule, why, "one-side", 8)))
+
+    return told(egress, ingress), told(ingress, egress)
 
 
 def _open(side: DirectionVerdict) -> str:

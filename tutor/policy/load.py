@@ -11,6 +11,7 @@ import yaml
 from tutor.errors import InvalidInput
 from tutor.policy.evaluate import Cluster
 from tutor.policy.model import ContainerPort, Pod, Protocol
+from tutor.policy.shape import problems
 from tutor.policy.validate import validate
 
 Object = Mapping[str, Any]
@@ -36,17 +37,14 @@ def load_documents(texts: Iterable[tuple[str, str]]) -> Loaded:
     A workload's template stands for one pod when the texts hold no pod of it.
 
     :param texts: (name, text) pairs; the name is used in messages.
-    :raises InvalidInput: a text is no YAML, or a policy is not valid; the message names the text and the place.
+    :raises InvalidInput: a text is no YAML, or an object is not valid; the message names the text and the place.
     """
-    objects = [o for name, text in texts for o in _documents(name, text)]
     by_kind: dict[str, list[Object]] = {}
-    for obj in objects:
-        by_kind.setdefault(str(obj.get("kind")), []).append(obj)
+    for name, text in texts:
+        for where, obj in _documents(name, text):
+            _check(where, obj)
+            by_kind.setdefault(str(obj.get("kind")), []).append(obj)
     policies = by_kind.get("NetworkPolicy", [])
-    for policy in policies:
-        errors = validate(policy)
-        if errors:
-            raise InvalidInput(f"NetworkPolicy {_key(policy)} is not valid: {errors[0].message}")
     nodes = {n["metadata"]["name"]: _addresses(n) for n in by_kind.get("Node", [])}
     pods = [
         _pod(p, nodes)
@@ -62,7 +60,30 @@ def load_documents(texts: Iterable[tuple[str, str]]) -> Loaded:
     return Loaded(Cluster.build(spaces, pods, policies), {_key(s): s for s in by_kind.get("Service", [])}, nodes)
 
 
-def _documents(name: str, text: str) -> Iterator[Object]:
+def _check(where: str, obj: Object) -> None:
+    """Refuse an object that the rest could not read, or that the API server would not store."""
+    what = f"{where}: {obj.get('kind')} {_key(obj)} is not valid"
+    found = [*problems(obj)]
+    if not found and obj.get("kind") == "NetworkPolicy":
+        found = [e.message for e in validate(obj)]
+    if not found and obj.get("kind") in ("Pod", *_WORKLOADS):
+        found = [f"unknown protocol {p}" for p in _protocols(obj) if p not in Protocol.__members__]
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise InvalidInput(f"{what}: {found[0]}{more}.")
+
+
+def _protocols(obj: Object) -> Iterator[str]:
+    spec = obj.get("spec") or {}
+    if obj.get("kind") in _WORKLOADS:
+        spec = (spec.get("template") or {}).get("spec") or {}
+    for container in spec.get("containers") or []:
+        for port in (container or {}).get("ports") or []:
+            yield (port or {}).get("protocol") or "TCP"
+
+
+def _documents(name: str, text: str) -> Iterator[tuple[str, Object]]:
+    """(where it stands, object) for every object of a text; a List stands for its items."""
     try:
         for number, doc in enumerate(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), 1):
             if doc is None:
@@ -72,15 +93,20 @@ def _documents(name: str, text: str) -> Iterator[Object]:
                     f"{name}: document {number} is no Kubernetes object.",
                     cure="Each needs apiVersion, kind and metadata.",
                 )
-            items = doc.get("items") if str(doc["kind"]).endswith("List") else [doc]
-            for item in items or []:
+            kind = str(doc["kind"])
+            items = (doc.get("items") or []) if kind.endswith("List") else [doc]
+            if not isinstance(items, list):
+                raise InvalidInput(f"{name}: document {number}: items of a {kind} must be a list.")
+            for item in items:
                 if (
                     not isinstance(item, dict)
                     or not isinstance(item.get("metadata"), dict)
-                    or "name" not in item["metadata"]
+                    or not item["metadata"].get("name")
                 ):
                     raise InvalidInput(f"{name}: document {number} holds an object without metadata.name.")
-                yield item
+                # the items of a PodList and the like may leave out their kind
+                own = {"kind": kind.removesuffix("List"), **item} if kind not in ("List", item.get("kind")) else item
+                yield f"{name}: document {number}", own
     except yaml.MarkedYAMLError as e:
         line = (e.problem_mark.line + 1) if e.problem_mark else 1
         raise InvalidInput(f"{name}:{line}: is not valid YAML: {e.problem or e.context}.") from e
@@ -95,12 +121,16 @@ def _key(obj: Object) -> str:
 
 def _addresses(node: Object) -> tuple[str, ...]:
     found = (node.get("status") or {}).get("addresses") or []
-    return tuple(str(a["address"]) for a in found if a.get("type") in ("InternalIP", "ExternalIP"))
+    return tuple(
+        str(a["address"]) for a in found if a and a.get("type") in ("InternalIP", "ExternalIP") and a.get("address")
+    )
 
 
 def _pod(obj: Object, nodes: Mapping[str, tuple[str, ...]]) -> Pod:
     meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
-    ips = tuple(i["ip"] for i in status.get("podIPs") or []) or tuple(filter(None, [status.get("podIP")]))
+    ips = tuple(i["ip"] for i in status.get("podIPs") or [] if i and i.get("ip")) or tuple(
+        filter(None, [status.get("podIP")])
+    )
     node = str(spec.get("nodeName") or "")
     hosts = nodes.get(node) or tuple(filter(None, [status.get("hostIP")]))
     labels = {str(k): str(v) for k, v in (meta.get("labels") or {}).items()}
@@ -120,7 +150,8 @@ def _ports(spec: Mapping[str, Any]) -> tuple[ContainerPort, ...]:
     return tuple(
         ContainerPort(str(p.get("name") or ""), int(p["containerPort"]), Protocol(p.get("protocol") or "TCP"))
         for c in spec.get("containers") or []
-        for p in c.get("ports") or []
+        for p in (c or {}).get("ports") or []
+        if p and p.get("containerPort")
     )
 
 

@@ -85,7 +85,7 @@ class NearMiss:
     """A rule that did not match, and why.
 
     :param code: stable name of the reason: ``protocol``, ``port``, ``service-port``, ``namespace-label``, ``pod-label``,
-        ``other-namespace``, ``and-or``, ``ip-block``, ``no-rule``.
+        ``other-namespace``, ``and-or``, ``ip-block``, ``no-rule``, ``one-side`` (the rule named opened the other side only).
     :param distance: how far the rule is from matching; 1 is one mistake away.
     """
 

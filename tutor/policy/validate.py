@@ -81,17 +81,17 @@ def _unsupported(path: str, value: Any, supported: tuple[str, ...]) -> FieldErro
 def _port(port: Mapping[str, Any], path: str) -> Iterator[FieldError]:
     protocol = port.get("protocol")
     if protocol is not None and protocol not in ("TCP", "UDP", "SCTP"):
-        yield _unsupported(f"{path}.protocol", protocol, ("SCTP", "TCP", "UDP"))
+        yield _unsupported(f"{path}.protocol", protocol, ("TCP", "UDP", "SCTP"))
     number, end = port.get("port"), port.get("endPort")
     if number is None:
         if end is not None:
             yield _error(f"{path}.endPort", "Invalid value", end, "may not be specified when `port` is not specified")
         return
     if isinstance(number, str):
-        for detail in _port_name(number):
-            yield _error(f"{path}.port", "Invalid value", number, detail)
         if end is not None:
             yield _error(f"{path}.endPort", "Invalid value", end, "may not be specified when `port` is non-numeric")
+        for detail in _port_name(number):
+            yield _error(f"{path}.port", "Invalid value", number, detail)
         return
     if not 1 <= number <= 65535:
         yield _error(f"{path}.port", "Invalid value", number, "must be between 1 and 65535, inclusive")
@@ -105,7 +105,7 @@ def _port(port: Mapping[str, Any], path: str) -> Iterator[FieldError]:
 def _port_name(name: str) -> Iterator[str]:
     """IANA service names (IsValidPortName)."""
     if len(name) > 15:
-        yield "must be no more than 15 characters"
+        yield "must be no more than 15 bytes"
     if not re.match(r"[-a-z0-9]+\Z", name):
         yield "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
     if not re.search(r"[a-z]", name):
@@ -148,7 +148,7 @@ def _block(block: Mapping[str, Any], path: str) -> Iterator[FieldError]:
                 where, "Invalid value", text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
             )
         elif inner.version != network.version or not _strictly_inside(inner, network):
-            yield _error(where, "Invalid value", text, f"must be a strict subset of `cidr` ({cidr})")
+            yield _error(where, "Invalid value", text, "must be a strict subset of `cidr`")
 
 
 def _strictly_inside(inner: Any, outer: Any) -> bool:
@@ -171,6 +171,7 @@ def _selector(selector: Mapping[str, Any] | None, path: str) -> Iterator[FieldEr
         yield from _key(key, f"{path}.matchLabels")
         yield from _value(value, f"{path}.matchLabels")
     for i, e in enumerate(s.get("matchExpressions") or []):
+        e = e or {}
         where = f"{path}.matchExpressions[{i}]"
         operator, values = e.get("operator"), e.get("values") or []
         if operator in ("In", "NotIn"):
@@ -197,7 +198,7 @@ def _key(key: str, path: str) -> Iterator[FieldError]:
     if not name:
         yield _error(path, "Invalid value", key, "name part must be non-empty")
     elif len(name) > 63:
-        yield _error(path, "Invalid value", key, "name part must be no more than 63 characters")
+        yield _error(path, "Invalid value", key, "name part must be no more than 63 bytes")
     if not _LABEL_PART.match(name):
         yield _error(path, "Invalid value", key, _QUALIFIED)
 
@@ -206,7 +207,7 @@ def _value(value: Any, path: str) -> Iterator[FieldError]:
     """IsValidLabelValue."""
     text = str(value)
     if len(text) > 63:
-        yield _error(path, "Invalid value", text, "must be no more than 63 characters")
+        yield _error(path, "Invalid value", text, "must be no more than 63 bytes")
     if text and not _LABEL_PART.match(text):
         yield _error(path, "Invalid value", text, _VALUE)
 
