@@ -6,7 +6,6 @@ import os
 import pty
 import select
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,9 +18,9 @@ WORKLOAD = {"command": ["sh", "/kubetutor/workload.sh"]}
 
 
 @pytest.fixture
-def pod(kubectl: Kubectl) -> Iterator[str]:
+def pod(kubectl: Kubectl) -> str:
     kubectl("run", "p", "--image=busybox:1.36", "--", "sleep", "3600")
-    yield "p"
+    return "p"
 
 
 def test_exec_carries_output_errors_and_the_exit_code(kubectl: Kubectl, pod: str) -> None:

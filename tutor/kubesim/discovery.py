@@ -84,9 +84,13 @@ def _subresource_kind(r: Resource, sub: str) -> tuple[str, str]:
 
 
 def _subresource_verbs(sub: str) -> list[str]:
-    return {"log": ["get"], "exec": ["create", "get"], "attach": ["create", "get"], "portforward": ["create", "get"], "token": ["create"]}.get(
-        sub, ["get", "patch", "update"]
-    )
+    return {
+        "log": ["get"],
+        "exec": ["create", "get"],
+        "attach": ["create", "get"],
+        "portforward": ["create", "get"],
+        "token": ["create"],
+    }.get(sub, ["get", "patch", "update"])
 
 
 def api_versions() -> dict[str, Any]:

@@ -39,7 +39,9 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 RESOURCES = (
     Resource("", "namespaces", "Namespace", ("ns",), namespaced=False, subresources=("status",)),
     Resource("", "nodes", "Node", ("no",), namespaced=False, subresources=("status",)),
-    Resource("", "pods", "Pod", ("po",), categories=("all",), subresources=("status", "log", "exec", "attach", "portforward")),
+    Resource(
+        "", "pods", "Pod", ("po",), categories=("all",), subresources=("status", "log", "exec", "attach", "portforward")
+    ),
     Resource("", "services", "Service", ("svc",), categories=("all",), subresources=("status",)),
     Resource("", "configmaps", "ConfigMap", ("cm",)),
     Resource("", "secrets", "Secret"),
