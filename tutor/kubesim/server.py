@@ -13,7 +13,7 @@ import uvicorn
 
 from tutor.kubesim import auth, pki, schema
 from tutor.kubesim.app import create_app
-from tutor.kubesim.service import Clusters
+from tutor.kubesim.service import MAX_OBJECTS, Clusters
 from tutor.kubesim.store import StorageBusy, StorageError, Store
 
 _OTHER = "Stop it first, or set KUBETUTOR_DATA_DIR to another directory."
@@ -57,13 +57,20 @@ def _warm() -> None:
 
 
 def serve(
-    host: str, port: int, directory: Path, database_url: str, timeout_scale: float, ready: Callable[[], None]
+    host: str,
+    port: int,
+    directory: Path,
+    database_url: str,
+    timeout_scale: float,
+    ready: Callable[[], None],
+    max_objects: int = MAX_OBJECTS,
 ) -> None:
     """Serve until the process is asked to end (SIGTERM or SIGINT).
 
     :param directory: keys and the lock live here.
     :param timeout_scale: the part of a real network time-out that simulated pods wait.
     :param ready: called once requests are answered.
+    :param max_objects: how many objects one cluster may hold.
     :raises ServeError: another process serves this database, or a file cannot be used.
     """
     try:
@@ -78,7 +85,7 @@ def serve(
             f"The simulated clusters cannot start: {e}.", f"Make {directory} and the database writable."
         ) from e
     try:
-        clusters = Clusters(store, scale=timeout_scale)
+        clusters = Clusters(store, scale=timeout_scale, max_objects=max_objects)
         logging.getLogger("uvicorn.error").addFilter(_idle_connections)
         config = uvicorn.Config(
             create_app(clusters, secret),

@@ -256,8 +256,11 @@ def put_all(t: Transaction, objects: list[Any]) -> int:
                 if isinstance(obj, dict)
                 else f"object {i} is no object",
             )
-        name = str((obj.get("metadata") or {}).get("name"))
-        namespace = str((obj.get("metadata") or {}).get("namespace") or "default") if resource.namespaced else ""
+        meta = obj.get("metadata")
+        if not isinstance(meta, dict):
+            raise ApiError(400, f"object {i} ({obj.get('kind')}) has no metadata")
+        name = str(meta.get("name"))
+        namespace = str(meta.get("namespace") or "default") if resource.namespaced else ""
         try:
             before = t.get(resource.plural, namespace, name)
             if before is None:
