@@ -73,6 +73,11 @@ def collect(value: Any, schema: Schema, prefix: Path = ()) -> set[Path]:
     return out - _IDENTITY
 
 
+def is_key(path: Path) -> bool:
+    """Whether it is one of the fields that tell a list item apart: such a field goes with its item only."""
+    return len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in json.loads(path[-2][2:])
+
+
 def find(value: Any, path: Path) -> Any:
     """The value at a path, or None."""
     for element in path:

@@ -48,8 +48,8 @@ def apply(
         raise _conflicts(clashes)
     others = {p for e in entries if e is not old for p in fields.decode(e["fieldsV1"])}
     gone = (fields.decode(old["fieldsV1"]) if old else set()) - mine - others
-    for path in sorted(gone, key=len, reverse=True):
-        if not any(o[: len(path)] == path for o in others):
+    for path in sorted(gone, key=len):  # an item before its fields
+        if not fields.is_key(path) and not any(o[: len(path)] == path for o in others):
             fields.remove(live, path)
     out: dict[str, Any] = fields.merged(live, config, schema)
     entry = _entry(manager, "Apply", config["apiVersion"], mine, at)
