@@ -19,6 +19,9 @@ from tutor.kubesim.view import TRAFFIC_KINDS, History, Key, Object, View
 WATCH_WINDOW = 1000
 """Changes kept for watches that resume; older ones are answered 410, and clients list again."""
 
+WATCH_BACKLOG = 10_000
+"""Changes that may wait for a watch that is not read; beyond that it ends."""
+
 Clock = Callable[[], datetime]
 
 
@@ -93,8 +96,12 @@ class Cluster:
             # What was compiled for the state before is not needed again: logs compile what they read.
             self._epochs[-1].cache.clear()
             self._epochs.append(View(objects, self.revision, transaction.now))
-        for change in transaction.changes:
-            for watcher in self.watchers:
+        for watcher in list(self.watchers):
+            if watcher.qsize() > WATCH_BACKLOG:  # nobody reads it: its client lists again if it lives
+                self.watchers.discard(watcher)
+                watcher.put_nowait(None)
+                continue
+            for change in transaction.changes:
                 watcher.put_nowait(change)
 
     def close(self) -> None:
