@@ -32,7 +32,7 @@ lock: setup ## make requirements.lock again from pyproject.toml (needs uv on PAT
 		--extra dev --extra postgres pyproject.toml -o requirements.lock
 
 pictures: setup ## take the README's pictures again from the running app (needs Chromium)
-	@KUBETUTOR_TEST_PICTURES=docs/pictures $(PY) -m pytest -m browser tests/journeys
+	@TEST_KUBETUTOR_PICTURES=docs/pictures $(PY) -m pytest -m browser tests/journeys
 
 clean: ## remove what the commands above made
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache test-results

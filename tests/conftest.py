@@ -1,6 +1,6 @@
 """Leaves out marked tests whose tools are missing, and lists them with the cure at the end of the run.
 
-With ``KUBETUTOR_TEST_REQUIRE_ALL=1`` (continuous integration) a missing tool fails the run instead.
+With ``TEST_KUBETUTOR_REQUIRE_ALL=1`` (continuous integration) a missing tool fails the run instead.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _left_out = pytest.StashKey[Counter[str]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    strict = os.environ.get("KUBETUTOR_TEST_REQUIRE_ALL") == "1"
+    strict = os.environ.get("TEST_KUBETUTOR_REQUIRE_ALL") == "1"
     counts: Counter[str] = Counter()
     for need in NEEDS:
         marked = [item for item in items if item.get_closest_marker(need.marker)]

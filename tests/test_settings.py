@@ -39,9 +39,9 @@ def settings_page() -> str:
 
 
 def test_the_table_names_every_setting_with_its_default() -> None:
-    if os.environ.get("KUBETUTOR_TEST_WRITE_DOCS"):
+    if os.environ.get("TEST_KUBETUTOR_WRITE_DOCS"):
         DOC.write_text(settings_page())
-    assert DOC.read_text() == settings_page(), "write it again with KUBETUTOR_TEST_WRITE_DOCS=1"
+    assert DOC.read_text() == settings_page(), "write it again with TEST_KUBETUTOR_WRITE_DOCS=1"
 
 
 def test_values_come_from_the_environment() -> None:

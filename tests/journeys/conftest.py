@@ -35,7 +35,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def picture() -> Callable[[Any, str], None]:
     """Takes a picture of a page when they are asked for (``make pictures``)."""
-    where = os.environ.get("KUBETUTOR_TEST_PICTURES")
+    where = os.environ.get("TEST_KUBETUTOR_PICTURES")
 
     def take(page: Any, name: str) -> None:
         if where:
