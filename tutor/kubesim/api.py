@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tutor.kubesim import body as bodies
-from tutor.kubesim import documents, logs, patch, reviews, selecting, table, validation, verbs
+from tutor.kubesim import documents, logs, patch, remote, reviews, selecting, table, validation, verbs
 from tutor.kubesim.cluster import Cluster
 from tutor.kubesim.parameters import whole_number
 from tutor.kubesim.registry import REVIEWS, Resource, find
@@ -313,6 +313,8 @@ async def _subresource(call: Call, method: str) -> Response:
         _found(call)
         return JSONResponse(reviews.token_request(call.user, call.namespace, call.name, call.clusters.clock()), 201)
     if call.sub in ("exec", "attach"):
+        # An older kubectl comes here after its WebSocket was refused: tell it what was wrong with that.
+        remote.target(call.cluster, call.namespace, call.name, call.query.get("container", ""))
         raise ApiError(400, f"Upgrade request required: {call.sub} is served over WebSocket only")
     if call.sub == "portforward":
         raise ApiError(400, NO_PORT_FORWARD)

@@ -29,7 +29,7 @@ async def exec_(clusters: Clusters, cluster: Cluster, websocket: WebSocket, name
 
     :raises ApiError: refused before the handshake.
     """
-    pod, container = _target(cluster, websocket, namespace, name)
+    pod, container = _offered(cluster, websocket, namespace, name)
     argv = websocket.query_params.getlist("command")
     if not argv:
         raise ApiError(400, "you must specify at least one command for the container")
@@ -47,7 +47,7 @@ async def attach(clusters: Clusters, cluster: Cluster, websocket: WebSocket, nam
 
     :raises ApiError: refused before the handshake.
     """
-    pod, container = _target(cluster, websocket, namespace, name)
+    pod, container = _offered(cluster, websocket, namespace, name)
     argv = list(images.process(container).argv)
 
     async def run(stdin: AsyncIterator[bytes] | None, tty: bool) -> int:
@@ -75,21 +75,26 @@ async def attach(clusters: Clusters, cluster: Cluster, websocket: WebSocket, nam
     await _session(websocket, run)
 
 
-def _target(cluster: Cluster, websocket: WebSocket, namespace: str, name: str) -> tuple[Object, Object]:
+def target(cluster: Cluster, namespace: str, name: str, container: str) -> tuple[Object, Object]:
     """The pod and container meant.
 
-    :raises ApiError: there is none, it has ended, or the client speaks no protocol of ours.
+    :raises ApiError: there is none, or it has ended.
     """
     pod = cluster.objects.get("pods", {}).get((namespace, name))
     if pod is None:
         raise not_found("pods", "", name)
-    container = logs.container_of(pod, websocket.query_params.get("container", ""))
+    found = logs.container_of(pod, container)
     if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
         text = f"cannot exec into a container in a completed pod; current phase is {pod['status']['phase']}"
         raise ApiError(400, text)
+    return pod, found
+
+
+def _offered(cluster: Cluster, websocket: WebSocket, namespace: str, name: str) -> tuple[Object, Object]:
+    found = target(cluster, namespace, name, websocket.query_params.get("container", ""))
     if not set(PROTOCOLS) & set(websocket.scope.get("subprotocols") or []):
         raise ApiError(400, f"unable to upgrade: one of {', '.join(PROTOCOLS)} is needed")
-    return pod, container
+    return found
 
 
 async def _session(

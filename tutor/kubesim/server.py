@@ -46,9 +46,16 @@ class _Server(uvicorn.Server):
         await super().shutdown()
 
 
-def _idle_connections(record: logging.LogRecord) -> bool:
-    """Drops the complaint that idle connections had to be cut at shutdown: nothing was running on them."""
-    return not record.getMessage().startswith("Cancel 0 running task")
+_EXPECTED = (
+    "Cancel 0 running task",  # idle connections are cut at shutdown: nothing was running on them
+    "ASGI callable returned without completing handshake",  # an exec refused with a Status, before the handshake
+    "Unsupported upgrade request",  # kubectl tries SPDY after that refusal
+)
+
+
+def _noteworthy(record: logging.LogRecord) -> bool:
+    """Drops complaints about what is meant to happen."""
+    return not record.getMessage().startswith(_EXPECTED)
 
 
 def _warm() -> None:
@@ -86,7 +93,7 @@ def serve(
         ) from e
     try:
         clusters = Clusters(store, scale=timeout_scale, max_objects=max_objects)
-        logging.getLogger("uvicorn.error").addFilter(_idle_connections)
+        logging.getLogger("uvicorn.error").addFilter(_noteworthy)
         config = uvicorn.Config(
             create_app(clusters, secret),
             host=host,
