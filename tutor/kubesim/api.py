@@ -3,57 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from tutor.kubesim import body as bodies
-from tutor.kubesim import documents, logs, patch, remote, reviews, selecting, table, validation, verbs
+from tutor.kubesim import documents, logs, patch, reading, remote, reviews, validation, verbs
+from tutor.kubesim.call import Call
 from tutor.kubesim.cluster import Cluster
-from tutor.kubesim.parameters import whole_number
-from tutor.kubesim.registry import REVIEWS, Resource, find
+from tutor.kubesim.registry import REVIEWS, find
 from tutor.kubesim.service import Clusters
 from tutor.kubesim.status import ApiError, no_such_path, not_found, success
 from tutor.kubesim.view import Object
-from tutor.kubesim.watch import stream
 
 NO_PORT_FORWARD = "port-forward is not available on a simulated cluster: its pods are no processes; use exec instead"
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request to a cluster, parsed."""
-
-    clusters: Clusters
-    cluster: Cluster
-    user: str
-    request: Request
-    resource: Resource
-    namespace: str
-    name: str
-    sub: str
-
-    @property
-    def query(self) -> dict[str, str]:
-        """Query parameters; the last of a repeated one."""
-        return dict(self.request.query_params)
-
-    @property
-    def dry_run(self) -> bool:
-        """Whether nothing is to be kept."""
-        return self.query.get("dryRun") == "All"
-
-    @property
-    def strict(self) -> bool:
-        """Whether unknown fields are refused."""
-        return self.query.get("fieldValidation") == "Strict"
-
-    @property
-    def manager(self) -> str:
-        """Who owns what this request sets."""
-        return self.query.get("fieldManager") or self.request.headers.get("user-agent", "unknown").partition("/")[0]
 
 
 async def handle(clusters: Clusters, cluster: Cluster, user: str, request: Request, path: str) -> Response:
@@ -109,9 +73,9 @@ async def _resource(call: Call) -> Response:
     if not call.name:
         match method:
             case "GET" if call.query.get("watch") in ("true", "1"):
-                return _watch(call)
+                return reading.watched(call)
             case "GET":
-                return _list(call)
+                return reading.listed(call)
             case "POST":
                 return await _create(call)
             case "DELETE":
@@ -119,96 +83,12 @@ async def _resource(call: Call) -> Response:
     else:
         match method:
             case "GET":
-                return _shown(call, _found(call))
+                return reading.shown(call, reading.found(call))
             case "PUT" | "PATCH":
                 return await _update(call)
             case "DELETE":
                 return await _delete(call)
     raise ApiError(405, "the server does not allow this method on the requested resource")
-
-
-def _found(call: Call) -> Object:
-    obj = call.cluster.objects.get(call.resource.plural, {}).get((call.namespace, call.name))
-    if obj is None:
-        raise not_found(call.resource.plural, call.resource.group, call.name)
-    return obj
-
-
-def _wants_table(call: Call) -> bool:
-    return "as=Table" in call.request.headers.get("accept", "").partition(",application/json")[0]
-
-
-def _shown(call: Call, obj: Object, status: int = 200) -> Response:
-    if call.request.method == "GET" and _wants_table(call):
-        meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
-        return JSONResponse(table.render(call.resource.plural, [obj], call.clusters.clock(), list_meta=meta))
-    return JSONResponse(obj, status)
-
-
-def _selected(call: Call) -> list[Object]:
-    """Objects of the kind that the request's selectors match, in the order of their names."""
-    query = call.query
-    items = [
-        o
-        for (ns, _), o in sorted(call.cluster.objects.get(call.resource.plural, {}).items())
-        if not call.namespace or ns == call.namespace
-    ]
-    if query.get("labelSelector"):
-        matches = selecting.labels(query["labelSelector"])
-        items = [o for o in items if matches(o)]
-    if query.get("fieldSelector"):
-        matches = selecting.fields(call.resource.plural, query["fieldSelector"])
-        items = [o for o in items if matches(o)]
-    return items
-
-
-def _list(call: Call) -> Response:
-    items = _selected(call)
-    meta: dict[str, Any] = {"resourceVersion": str(call.cluster.revision)}
-    limit, start = whole_number(call.query, "limit") or 0, call.query.get("continue", "")
-    if start:
-        items = [o for o in items if [o["metadata"].get("namespace", ""), o["metadata"]["name"]] > _token(start)]
-    if limit and len(items) > limit:
-        last = items[limit - 1]["metadata"]
-        meta |= {
-            "continue": json.dumps([last.get("namespace", ""), last["name"]]).encode().hex(),
-            "remainingItemCount": len(items) - limit,
-        }
-        items = items[:limit]
-    if _wants_table(call):
-        include = call.query.get("includeObject", "Metadata")
-        return JSONResponse(
-            table.render(call.resource.plural, items, call.clusters.clock(), list_meta=meta, include=include)
-        )
-    body = {
-        "kind": f"{call.resource.kind}List",
-        "apiVersion": call.resource.api_version,
-        "metadata": meta,
-        "items": items,
-    }
-    return JSONResponse(body)
-
-
-def _token(text: str) -> list[str]:
-    try:
-        value = json.loads(bytes.fromhex(text))
-    except ValueError as e:
-        raise ApiError(400, "continue key is not valid") from e
-    if not isinstance(value, list):
-        raise ApiError(400, "continue key is not valid")
-    return [str(v) for v in value]
-
-
-def _watch(call: Call) -> Response:
-    lines = stream(
-        call.clusters,
-        call.cluster,
-        call.resource,
-        call.namespace,
-        call.query,
-        as_table=_wants_table(call),
-    )
-    return StreamingResponse(lines, media_type="application/json", headers={"Cache-Control": "no-cache, private"})
 
 
 async def _create(call: Call) -> Response:
@@ -286,7 +166,7 @@ async def _delete(call: Call) -> Response:
 
 async def _delete_collection(call: Call) -> Response:
     options = await _options(call)
-    items = _selected(call)
+    items = reading.selected(call)
     async with call.clusters.change(call.cluster, dry_run=call.dry_run) as t:
         for obj in items:
             meta = obj["metadata"]
@@ -302,15 +182,15 @@ async def _subresource(call: Call, method: str) -> Response:
     if call.sub not in call.resource.subresources:
         raise no_such_path()
     if call.sub == "log" and method == "GET":
-        return await logs.response(call.clusters, call.cluster, _found(call), call.query)
+        return await logs.response(call.clusters, call.cluster, reading.found(call), call.query)
     if call.sub == "status" and method == "GET":
-        return _shown(call, _found(call))
+        return reading.shown(call, reading.found(call))
     if call.sub == "status" and method in ("PUT", "PATCH"):
         return await _update(call)
     if call.sub == "scale":
         return await _scale(call, method)
     if call.sub == "token" and method == "POST":
-        _found(call)
+        reading.found(call)
         return JSONResponse(reviews.token_request(call.user, call.namespace, call.name, call.clusters.clock()), 201)
     if call.sub in ("exec", "attach"):
         # An older kubectl comes here after its WebSocket was refused: tell it what was wrong with that.
@@ -323,16 +203,16 @@ async def _subresource(call: Call, method: str) -> Response:
 
 async def _scale(call: Call, method: str) -> Response:
     if method == "GET":
-        return JSONResponse(verbs.scale_object(_found(call)))
+        return JSONResponse(verbs.scale_object(reading.found(call)))
     body = await _object(call)
     given = body.get("metadata") if isinstance(body, dict) else None
     version = str(given.get("resourceVersion") or "") if isinstance(given, dict) else ""
     if method == "PATCH":
         kind = bodies.media_type(call.request.headers.get("content-type", ""))
         body = (
-            patch.json_patch(verbs.scale_object(_found(call)), body)
+            patch.json_patch(verbs.scale_object(reading.found(call)), body)
             if kind.startswith("application/json-patch")
-            else (patch.merge(verbs.scale_object(_found(call)), body))
+            else (patch.merge(verbs.scale_object(reading.found(call)), body))
         )
     elif method != "PUT":
         raise ApiError(405, "the server does not allow this method on the requested resource")
