@@ -263,13 +263,13 @@ def test_two_learners_of_one_server_do_not_meet(cluster: Fresh, kubectl: Kubectl
 def test_an_exec_killed_in_the_middle_of_its_output_holds_up_nobody(kubectl: Kubectl) -> None:
     kubectl("run", "p", "--image=busybox", "--", "sleep", "9")
     process = subprocess.Popen(
-        kubectl.argv("exec", "p", "--", "sh", "-c", "while true; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done"),
+        kubectl.argv("exec", "p", "--", "sh", "-c", "while true; do echo again and again; done"),
         env=kubectl.env,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
     assert process.stdout is not None
-    assert process.stdout.read(1000).startswith(b"x")
+    assert process.stdout.read(1000).startswith(b"again")
     process.kill()
     process.wait()
     process.stdout.close()
